@@ -1,0 +1,43 @@
+"""The asset `features`."""
+
+import dagster as dg
+
+from pl_predictor import tables
+from pl_predictor.assets.matches import matches
+from pl_predictor.assets.presentation import OWNERS, column_schema, rows
+from pl_predictor.code_version import code_version
+from pl_predictor.core.features import FEATURES, build
+from pl_predictor.resources.match_feed import MatchFeed
+from pl_predictor.resources.postgres import Postgres
+
+
+@dg.asset(
+    deps=[matches],
+    group_name="data",
+    owners=OWNERS,
+    kinds={"python", "pandas", "postgres"},
+    code_version=code_version(),
+    metadata={
+        **column_schema(tables.match_features),
+        "features": dg.MetadataValue.md(
+            "\n".join(["| feature | unit | meaning |", "|---|---|---|"])
+            + "".join(f"\n| {name} | {feature.unit} | {feature.description} |" for name, feature in FEATURES.items())
+        ),
+    },
+)
+def features(context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres) -> dg.MaterializeResult[None]:
+    """What a model sees of each match, one row each: built only from results of days before the match's own."""
+    from pl_predictor import plots
+    from pl_predictor.core.ratings import rate
+
+    as_of = feed.moment(context).as_of
+    known = postgres.matches.matches(as_of)
+    built = build(known)
+    postgres.matches.store_features(built, as_of=as_of, code_version=code_version())
+    return dg.MaterializeResult(
+        metadata={
+            **rows(built, preview=built.drop(columns=["season"]).iloc[::-1]),
+            "as_of": dg.MetadataValue.timestamp(as_of),
+            "strengths": dg.MetadataValue.md(plots.strengths(rate(known).per_team)),
+        }
+    )

@@ -1,0 +1,70 @@
+"""The asset `predictions`."""
+
+import dagster as dg
+import pandas as pd
+
+from pl_predictor import tables
+from pl_predictor.assets.presentation import OWNERS, column_schema, rows
+from pl_predictor.assets.trained_model import trained_model
+from pl_predictor.code_version import code_version
+from pl_predictor.core.matches import KEY
+from pl_predictor.resources.match_feed import MatchFeed, Moment
+from pl_predictor.resources.model_registry import ModelRegistry
+from pl_predictor.resources.policy import Policy
+from pl_predictor.resources.postgres import Postgres
+
+
+@dg.asset(
+    deps=[trained_model],
+    group_name="forecasts",
+    owners=OWNERS,
+    kinds={"python", "scikitlearn", "postgres"},
+    code_version=code_version(),
+    metadata=column_schema(tables.model_predictions),
+    op_tags={"dagster/priority": "1"},  # before the drift report, which takes longer and which nobody waits for
+)
+def predictions(
+    context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
+) -> dg.MaterializeResult[None]:
+    """The champion's forecasts of the coming fixtures: append-only, sealed before kick-off, never changed."""
+    from pl_predictor import plots
+
+    moment = feed.moment(context)
+    known = postgres.matches.matches(moment.as_of)
+    upcoming = postgres.matches.features(moment.as_of).merge(_upcoming(known, moment, policy)[list(KEY)], on=list(KEY))
+    if upcoming.empty:
+        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "reason": _why_none(known, moment, policy)})
+    champion = registry.serving(moment.as_of)
+    forecasts = registry.load(champion).forecast(upcoming)
+    odds = known[[*KEY, "home_odds", "draw_odds", "away_odds", "odds_source"]]
+    new = postgres.metrics.store_predictions(
+        forecasts.merge(odds, on=list(KEY)),
+        as_of=moment.as_of,
+        replay=moment.replay,
+        model_version=champion.version,
+        code_version=code_version(),
+        dagster_run_id=context.run_id,
+    )
+    shown = ["kickoff", "home_team", "away_team", "p_home", "p_draw", "p_away", "prediction", "information"]
+    return dg.MaterializeResult(
+        metadata={
+            **rows(forecasts, preview=forecasts[shown]),
+            "as_of": dg.MetadataValue.timestamp(moment.as_of),
+            "new": new,
+            "sealed_before": len(forecasts) - new,
+            "model": dg.MetadataValue.url(registry.model_url(champion)),
+            "probabilities": dg.MetadataValue.md(plots.fixtures(forecasts)),
+        }
+    )
+
+
+def _upcoming(known: pd.DataFrame, moment: Moment, policy: Policy) -> pd.DataFrame:
+    until = moment.as_of + pd.Timedelta(days=policy.forecast_days)
+    return known[known["result"].isna() & (known["kickoff"] > moment.as_of) & (known["kickoff"] <= until)]
+
+
+def _why_none(known: pd.DataFrame, moment: Moment, policy: Policy) -> str:
+    later = known.loc[known["kickoff"] > moment.as_of, "kickoff"]
+    if later.empty:
+        return f"no fixture is known after {moment.as_of:%d %B %Y}"
+    return f"no fixture within {policy.forecast_days} days; the next kick-off known is on {later.min():%d %B %Y}"

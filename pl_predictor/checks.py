@@ -1,0 +1,147 @@
+"""The verdicts: what a number must be for the platform to call itself healthy.
+
+Below a threshold but within noise is a failure at WARN, beyond noise at ERROR; a sample that is too small passes and
+says so. The numbers are computed by the assets, the thresholds are the policy's.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from pl_predictor.assets.drift_report import drift_report
+from pl_predictor.assets.performance_metrics import performance_metrics
+from pl_predictor.assets.predictions import predictions
+from pl_predictor.core.matches import KEY
+from pl_predictor.resources.match_feed import MatchFeed
+from pl_predictor.resources.model_registry import ModelRegistry
+from pl_predictor.resources.policy import Policy
+from pl_predictor.resources.postgres import Postgres
+
+
+def judge_score(metric: dict[str, Any] | None, threshold: float, min_sample: int) -> dg.AssetCheckResult:
+    """The verdict on a score that should be at least `threshold` (a row of model_metrics as a mapping, or None)."""
+    if metric is None:
+        return dg.AssetCheckResult(
+            passed=True,
+            description="no settled forecast yet: nothing to judge",
+            metadata={"n": 0, "threshold": threshold},
+        )
+    value, facts = float(metric["value"]), metric["metadata"]
+    n, high = int(facts["n"]), facts["high"]
+    shown = {"value": value, "threshold": threshold, **{k: v for k, v in facts.items() if v is not None}}
+    if n < min_sample:
+        verdict = f"{value:.3f} over {n} forecasts: too few to judge, {min_sample} are needed"
+        return dg.AssetCheckResult(passed=True, description=verdict, metadata=shown)
+    if value >= threshold:
+        return dg.AssetCheckResult(passed=True, description=f"{value:.3f}, at least {threshold}", metadata=shown)
+    within_noise = high is not None and high >= threshold
+    noise = "within noise" if within_noise else "beyond noise"
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN if within_noise else dg.AssetCheckSeverity.ERROR,
+        description=f"{value:.3f} over {n} forecasts is below {threshold}, {noise}",
+        metadata=shown,
+    )
+
+
+def _latest(
+    context: dg.AssetCheckExecutionContext,
+    metric_type: str,
+    feed: MatchFeed,
+    postgres: Postgres,
+    registry: ModelRegistry,
+) -> dict[str, Any] | None:
+    as_of = feed.moment(context).as_of
+    version = registry.serving(as_of).version
+    found = postgres.metrics.get_metrics_by_date_range(as_of, as_of, metric_type, version)
+    return None if found.empty else dict(found.iloc[-1])
+
+
+@dg.asset_check(asset=performance_metrics)
+def accuracy_above_threshold(
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
+) -> dg.AssetCheckResult:
+    """The champion's official forecasts name the result at least as often as the threshold asks (PL_MIN_ACCURACY)."""
+    found = _latest(context, "accuracy", feed, postgres, registry)
+    return judge_score(found, policy.min_accuracy, policy.min_sample)
+
+
+@dg.asset_check(asset=performance_metrics)
+def weighted_f1_above_threshold(
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
+) -> dg.AssetCheckResult:
+    """Their weighted F1, low for a forecaster that never says draw, is at least the threshold (PL_MIN_WEIGHTED_F1)."""
+    found = _latest(context, "f1_weighted", feed, postgres, registry)
+    return judge_score(found, policy.min_weighted_f1, policy.min_sample)
+
+
+@dg.asset_check(asset=drift_report)
+def drift_share_below_threshold(
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
+) -> dg.AssetCheckResult:
+    """At most this share of columns drifted from the champion's training window (PL_MAX_DRIFT_SHARE)."""
+    found = _latest(context, "drift_share", feed, postgres, registry)
+    threshold = policy.max_drift_share
+    if found is None:
+        return dg.AssetCheckResult(
+            passed=True,
+            description="too few matches to compare: nothing to judge",
+            metadata={"n": 0, "threshold": threshold},
+        )
+    share, facts = float(found["value"]), found["metadata"]
+    drifted, columns = round(share * facts["columns"]), facts["columns"]
+    return dg.AssetCheckResult(
+        passed=share <= threshold,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{drifted} of {columns} columns drifted over {facts['n']} matches; at most {threshold:.0%} may",
+        metadata={"value": share, "threshold": threshold, **{k: v for k, v in facts.items() if k != "report"},
+                  "report": dg.MetadataValue.url(facts["report"])},
+    )  # fmt: skip
+
+
+@dg.asset_check(asset=predictions)
+def every_coming_fixture_has_a_forecast(
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
+) -> dg.AssetCheckResult:
+    """No fixture of the forecast horizon is left without a forecast of the model that serves."""
+    from datetime import timedelta
+
+    as_of = feed.moment(context).as_of
+    known = postgres.matches.matches(as_of)
+    horizon = as_of + timedelta(days=policy.forecast_days)
+    coming = known[known["result"].isna() & (known["kickoff"] > as_of) & (known["kickoff"] <= horizon)]
+    made = postgres.metrics.get_predictions_by_date_range(as_of, as_of, registry.serving(as_of).version)
+    missing = coming[list(KEY)].merge(made[list(KEY)].drop_duplicates(), how="left", indicator=True)
+    missing = missing[missing["_merge"] == "left_only"]
+    names = ", ".join(f"{m.home_team} - {m.away_team}" for m in missing.itertuples())
+    return dg.AssetCheckResult(
+        passed=missing.empty,
+        description=f"{len(coming)} fixtures within {policy.forecast_days} days, {len(missing)} without a forecast",
+        metadata={"fixtures": len(coming), "missing": len(missing), **({"which": names} if names else {})},
+    )
+
+
+KEYS = [
+    key
+    for check in (
+        accuracy_above_threshold,
+        weighted_f1_above_threshold,
+        drift_share_below_threshold,
+        every_coming_fixture_has_a_forecast,
+    )
+    for key in check.check_keys
+]
+"""Every check of the platform."""
+
+
+def latest_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
+    """The newest finished evaluation of a check; None if it never finished one.
+
+    Dagster's own "latest" may be one that is planned, or whose check crashed, and has no verdict.
+    """
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
+
+    finished = {Status.SUCCEEDED, Status.FAILED}
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=finished)
+    event = records[0].event if records else None
+    return None if event is None or event.dagster_event is None else event.dagster_event.asset_check_evaluation_data

@@ -1,0 +1,26 @@
+"""Which forecasts count, and what became of them. Scoring them belongs to `scoring`."""
+
+import pandas as pd
+
+from pl_predictor.core.market import implied_probabilities
+from pl_predictor.core.matches import KEY
+
+
+def official_forecasts(forecasts: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """The forecasts that performance is scored on: of each match the last one made before its kick-off.
+
+    forecasts: rows of `model_predictions` of one model, with as_of, p_home, p_draw, p_away and the odds that were seen.
+    matches: match frame as known at the moment of scoring; a match that was moved has its new kick-off there.
+    Returns a forecast frame with as_of, result (None until known), and market_home, market_draw, market_away: the
+    de-vigged odds of the forecast's own moment, NaN where there were none.
+    """
+    forecast_columns = ["as_of", "p_home", "p_draw", "p_away", "prediction", "confidence", "information"]
+    odds = ["home_odds", "draw_odds", "away_odds"]
+    joined = forecasts[[*KEY, *forecast_columns, *odds]].merge(matches[[*KEY, "kickoff", "result"]], on=list(KEY))
+    before = joined[joined["as_of"] < joined["kickoff"]].sort_values(["kickoff", "home_team", "as_of"], kind="stable")
+    official = before.drop_duplicates(list(KEY), keep="last").reset_index(drop=True)
+    market = pd.DataFrame(
+        implied_probabilities(official[odds].to_numpy(dtype="float64")),
+        columns=["market_home", "market_draw", "market_away"],
+    )
+    return pd.concat([official.drop(columns=odds), market], axis=1)

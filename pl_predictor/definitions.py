@@ -1,0 +1,51 @@
+"""Everything Dagster sees, wired together. Tests and other deployments override single resources."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from pl_predictor import checks, jobs
+from pl_predictor.assets import drift_report, features, matches, performance_metrics, predictions, trained_model
+from pl_predictor.resources.match_feed import MatchFeed
+from pl_predictor.resources.model_registry import ModelRegistry
+from pl_predictor.resources.policy import Policy
+from pl_predictor.resources.postgres import Postgres
+from pl_predictor.settings import get_settings
+
+ASSETS = [matches, features, trained_model, predictions, performance_metrics, drift_report]
+
+
+def build_defs(
+    resources: Mapping[str, Any] | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """The definitions, with `resources` in place of those of the same key (feed, postgres, registry, policy)."""
+    settings = get_settings()
+    defaults = {
+        "feed": MatchFeed(source=settings.source, as_of=settings.as_of),
+        # Read when a run starts: the launchpad shows the variables' names and not the password.
+        "postgres": Postgres(
+            host=dg.EnvVar("POSTGRES_HOST"),
+            port=dg.EnvVar.int("POSTGRES_PORT"),
+            database=dg.EnvVar("POSTGRES_DB"),
+            user=dg.EnvVar("POSTGRES_USER"),
+            password=dg.EnvVar("POSTGRES_PASSWORD"),
+        ),
+        "registry": ModelRegistry(
+            tracking_uri=dg.EnvVar("MLFLOW_TRACKING_URI"),
+            artifact_folder=str(settings.home / "mlflow"),
+            ui_url=settings.mlflow_url,
+        ),
+        "policy": Policy.from_settings(settings),
+    }
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(ASSETS),
+        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        jobs=[jobs.loop],
+        executor=dg.in_process_executor,
+        resources={**defaults, **(resources or {})},
+        loggers={"console": dg.colored_console_logger, **(loggers or {})},
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,1 @@
+"""What the assets reach the outside through: one ConfigurableResource a service."""

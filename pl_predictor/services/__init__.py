@@ -1,0 +1,1 @@
+"""The processes on this machine: starting, watching, stopping."""

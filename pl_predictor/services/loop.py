@@ -1,0 +1,170 @@
+"""The loop once, in this process: tables up to date, every asset and check, and what came out of it."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import psutil
+
+from pl_predictor import migrations
+from pl_predictor.code_version import code_version
+from pl_predictor.core.errors import PredictorError
+from pl_predictor.settings import Settings, parse_as_of
+from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.metrics import MetricsStorage
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+PROCESS_TAG = "pl_predictor/process"
+"""Who executes a run that no daemon watches: host, process id, and when that process was created."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LoopResult:
+    """What one pass of the loop left behind.
+
+    forecasts: rows of model_predictions made at `as_of`; metrics: rows of model_metrics of `as_of`, both by the version
+    that served. reasons: asset name to why it wrote nothing. failed_checks: check name to verdict.
+    """
+
+    as_of: datetime
+    run_id: str
+    model_version: str
+    walk_forward: dict[str, float]
+    forecasts: pd.DataFrame
+    metrics: pd.DataFrame
+    reasons: dict[str, str]
+    failed_checks: dict[str, str]
+
+
+def migrate(settings: Settings) -> bool:
+    """Bring the platform's own tables and Dagster's up to date; MLflow creates its own. True if ours changed."""
+    import dagster as dg
+
+    engine = open_engine(settings.database_url(settings.postgres_db))
+    try:
+        changed = migrations.upgrade(engine)
+    finally:
+        engine.dispose()
+    with dg.DagsterInstance.get() as instance:
+        instance.upgrade()
+    return changed
+
+
+def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResult:
+    """Materialize every asset and run every check at one moment; PredictorError says what went wrong, in a sentence."""
+    import dagster as dg
+
+    from pl_predictor.definitions import build_defs
+    from pl_predictor.resources.match_feed import AS_OF_TAG
+
+    tags = {PROCESS_TAG: _process_name(os.getpid())}
+    if as_of is not None:
+        tags[AS_OF_TAG] = parse_as_of(as_of, "--as-of").isoformat()
+    migrate(settings)
+    job = build_defs(loggers={"progress": _progress_logger(say)}).resolve_job_def("loop")
+    with dg.DagsterInstance.get() as instance:
+        fail_abandoned_runs(instance)
+        result = job.execute_in_process(
+            instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}}
+        )
+    if not result.success:
+        raise PredictorError(_first_failure(result))
+    return _collect(settings, result)
+
+
+def fail_abandoned_runs(instance: "dg.DagsterInstance") -> None:
+    """Mark the runs as failed whose process on this machine was killed: no daemon watches them."""
+    import dagster as dg
+
+    unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
+        name = run.tags.get(PROCESS_TAG)
+        if name is None or name.split(":")[0] != socket.gethostname():
+            continue
+        if name != _process_name(int(name.split(":")[1])):
+            instance.report_run_failed(
+                run, "the process that executed this run was killed; the next run completes its work"
+            )
+
+
+def _process_name(pid: int) -> str:
+    """Host, process id and creation time: a process id alone is soon another's. No time: there is no such process."""
+    created = f"{psutil.Process(pid).create_time():.2f}" if psutil.pid_exists(pid) else ""
+    return f"{socket.gethostname()}:{pid}:{created}"
+
+
+def _progress_logger(say: Say) -> "dg.LoggerDefinition":
+    """A Dagster logger that says one line a finished step."""
+    import dagster as dg
+
+    class Progress(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            event = getattr(record, "dagster_event", None)
+            if event is None:
+                return
+            if event.event_type_value == "STEP_SUCCESS":
+                say(f"  {event.step_key.replace('_', ' ')} ({event.step_success_data.duration_ms / 1000:.1f} s)")
+
+    logger = logging.Logger("progress", logging.DEBUG)
+    logger.addHandler(Progress())
+    return dg.LoggerDefinition(lambda _: logger, description="one line a finished step")
+
+
+def _first_failure(result: "dg.ExecuteInProcessResult") -> str:
+    """The sentence of the first step that failed; the whole traceback where the error is not one for a person."""
+    failures = [event for event in result.all_events if event.is_step_failure]
+    if not failures:
+        return f"the run {result.run_id} failed before its first step: see it in the Dagster UI"
+    step, error = failures[0].step_key, failures[0].step_failure_data.error
+    chain = []
+    while error is not None:
+        chain.append(error)
+        error = error.cause
+    for error in chain:
+        if error.cls_name in {"PredictorError", "FeedError"}:
+            return f"{step}: {error.message.split(': ', 1)[-1].strip()}"
+    # Dagster's own error comes first, what the step raised second.
+    return f"{step} failed unexpectedly, in run {result.run_id}:\n" + "".join(e.to_string() for e in chain[1:2])
+
+
+def _collect(settings: Settings, result: "dg.ExecuteInProcessResult") -> LoopResult:
+    """Read back from the tables what the run wrote: what is shown is what is stored."""
+    from pl_predictor.resources.model_registry import ModelRegistry
+
+    shown: dict[str, dict[str, Any]] = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        shown[materialization.asset_key.to_user_string()] = {k: v.value for k, v in materialization.metadata.items()}
+    as_of = datetime.fromtimestamp(shown["matches"]["as_of"], timezone.utc)
+    failed = {
+        evaluation.check_name: evaluation.description or ""
+        for evaluation in result.get_asset_check_evaluations()
+        if not evaluation.passed
+    }
+    engine = open_engine(settings.database_url(settings.postgres_db))
+    storage = MetricsStorage(engine)
+    forecasts = storage.get_predictions_by_date_range(as_of, as_of)
+    forecasts = forecasts[forecasts["code_version"] == code_version()]
+    metrics = storage.get_metrics_by_date_range(as_of, as_of)
+    engine.dispose()
+    registry = ModelRegistry.from_settings(settings)
+    version = registry.serving(as_of)
+    return LoopResult(
+        as_of=as_of,
+        run_id=result.run_id,
+        model_version=version.version,
+        walk_forward=registry.metrics(version),
+        forecasts=forecasts[forecasts["model_version"] == version.version],
+        metrics=metrics[metrics["model_version"] == version.version],
+        reasons={name: metadata["reason"] for name, metadata in shown.items() if "reason" in metadata},
+        failed_checks=failed,
+    )

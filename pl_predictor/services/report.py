@@ -1,0 +1,90 @@
+"""What a pass of the loop looks like on a terminal, and as JSON."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pl_predictor.services.loop import LoopResult
+from pl_predictor.settings import MODEL_NAME
+
+FORECAST_FIELDS = (
+    *("season", "home_team", "away_team", "p_home", "p_draw", "p_away", "prediction", "information"),
+    *("home_odds", "draw_odds", "away_odds"),
+)
+SHOWN_SCORES = ("accuracy", "f1_weighted", "rps", "rps_skill", "log_loss", "brier", "drift_share")
+NARROWEST = 110
+"""Columns that the tables need; a pipe has 80 unless it says otherwise, which cuts the teams' names."""
+
+
+def as_document(result: LoopResult) -> dict[str, Any]:
+    """Forecasts and metrics as JSON's types; times in ISO 8601, UTC; a null is something that is not known."""
+    forecasts = result.forecasts.astype(object).where(result.forecasts.notna(), None)
+    return {
+        "as_of": result.as_of.isoformat(),
+        "run_id": result.run_id,
+        "model": MODEL_NAME,
+        "model_version": result.model_version,
+        "forecasts": [
+            {"kickoff": row["kickoff"].isoformat(), **{name: row[name] for name in FORECAST_FIELDS}}
+            for row in forecasts.to_dict("records")
+        ],
+        "metrics": {
+            row["metric_type"]: {"value": row["value"], **row["metadata"]} for row in result.metrics.to_dict("records")
+        },
+        "walk_forward": result.walk_forward,
+        "failed_checks": result.failed_checks,
+        "reasons": result.reasons,
+    }
+
+
+def print_result(result: LoopResult) -> None:
+    """Forecasts of the coming fixtures and the metrics, as tables on stdout."""
+    console = Console()
+    console.width = max(console.width, NARROWEST)
+    title = f"Forecasts of {result.as_of:%a %d %b %Y %H:%M} UTC, model version {result.model_version}"
+    if result.forecasts.empty:
+        console.print(f"{title}: none, {result.reasons.get('predictions', 'no reason given')}")
+    else:
+        console.print(_fixtures(result, title))
+    console.print(_scores(result))
+    for name, verdict in result.failed_checks.items():
+        console.print(f"[red]check failed[/red] {name}: {verdict}")
+
+
+def _fixtures(result: LoopResult, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in ("kick-off (UTC)", "home", "away"):
+        table.add_column(name)
+    for name in ("home win", "draw", "away win"):
+        table.add_column(name, justify="right")
+    table.add_column("says")
+    table.add_column("odds")
+    for row in result.forecasts.to_dict("records"):
+        table.add_row(
+            f"{row['kickoff']:%a %d %b %H:%M}",
+            *(row["home_team"], row["away_team"]),
+            *(f"{row[name]:.1%}" for name in ("p_home", "p_draw", "p_away")),
+            row["prediction"],
+            "yes" if row["information"] == "odds" else "no",
+        )
+    return table
+
+
+def _scores(result: LoopResult) -> Table:
+    table = Table(title="Scores", title_justify="left")
+    for name in ("", "settled forecasts (95 % interval)", "n", "walk-forward", "n"):
+        table.add_column(name, justify="left" if not name else "right")
+    settled = {row["metric_type"]: row for row in result.metrics.to_dict("records")}
+    for name in SHOWN_SCORES:
+        cells = ["", "", "", ""]
+        if name in settled:
+            facts = settled[name]["metadata"]
+            low, high = facts.get("low"), facts.get("high")
+            interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+            cells[:2] = [f"{settled[name]['value']:.4f}{interval}", str(facts["n"])]
+        if name in result.walk_forward:
+            cells[2:] = [f"{result.walk_forward[name]:.4f}", f"{result.walk_forward[f'{name}_n']:.0f}"]
+        if any(cells):
+            table.add_row(name.replace("_", " "), *cells)
+    return table

@@ -1,0 +1,181 @@
+"""`pl-predictor status`: looks at everything, starts nothing, changes nothing."""
+
+import http.client
+import socket
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection, text
+
+from pl_predictor.core.errors import PredictorError
+from pl_predictor.services.environment import at, exported
+from pl_predictor.services.postgres_server import PostgresServer
+from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import open_engine
+
+DAEMON_SILENCE_SECONDS = 120.0
+
+
+@dataclass
+class Status:
+    """What was found. `problems` are what stands between the platform and being healthy, a sentence each."""
+
+    source: str
+    services: dict[str, bool]
+    newest_result: datetime | None = None
+    data_as_of: datetime | None = None
+    champion: str | None = None
+    champion_trained_until: datetime | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    alerts: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def healthy(self) -> bool:
+        """Everything runs, there is a champion, and nothing is alerting."""
+        return not self.problems and not self.alerts
+
+    def as_document(self) -> dict[str, Any]:
+        """The same as JSON's types."""
+        document = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(self).items()}
+        return {"healthy": self.healthy, **document}
+
+
+def look(settings: Settings) -> Status:
+    """The state of the platform of these settings."""
+    services = {
+        "webserver": _answers(f"{settings.dagster_url}/server_info"),
+        "code server": _listens("127.0.0.1", settings.code_server_port),
+        "MLflow": _answers(f"{settings.mlflow_url}/health"),
+    }
+    found = Status(settings.source, services)
+    effective: Settings | None = settings
+    if settings.embedded:
+        address = PostgresServer(settings.home, port=settings.embedded_postgres_port).running()
+        effective = at(settings, address) if address else None
+    if effective is None:
+        found.services["PostgreSQL"] = False
+    else:
+        with exported(effective):
+            for examine in (_examine_tables, _examine_dagster, _examine_registry):
+                _add(examine, effective, found)
+    found.problems += [f"{name} is not running: start it with `make up`" for name, up in services.items() if not up]
+    return found
+
+
+def _add(examine: Callable[[Settings, Status], None], settings: Settings, found: Status) -> None:
+    """A part that cannot be examined is a problem of its own; the others are examined all the same."""
+    try:
+        examine(settings, found)
+    except PredictorError as error:
+        if str(error) not in found.problems:
+            found.problems.append(str(error))
+
+
+def _examine_tables(settings: Settings, found: Status) -> None:
+    engine = open_engine(settings.database_url(settings.postgres_db))
+    try:
+        with engine.connect() as connection:
+            found.services["PostgreSQL"] = True
+            _require_table(connection, "matches")
+            found.newest_result = connection.scalar(text("SELECT max(kickoff) FROM matches WHERE result IS NOT NULL"))
+            found.data_as_of = connection.scalar(text("SELECT max(as_of) FROM match_features"))
+            latest = "SELECT metric_type, value FROM model_metrics WHERE as_of = (SELECT max(as_of) FROM model_metrics)"
+            found.metrics = {row.metric_type: row.value for row in connection.execute(text(latest))}
+    finally:
+        engine.dispose()
+
+
+def _require_table(connection: Connection, table: str) -> None:
+    if not connection.scalar(text("SELECT to_regclass(:table) IS NOT NULL"), {"table": table}):
+        name = connection.engine.url.database
+        raise PredictorError(f"there are no tables yet in database {name}: run `make up` or `pl-predictor run`")
+
+
+def _require_tables_at(url: str, table: str) -> None:
+    """Dagster and MLflow would make the tables that are missing, and retry for long where nobody answers."""
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            _require_table(connection, table)
+    finally:
+        engine.dispose()
+
+
+def _examine_dagster(settings: Settings, found: Status) -> None:
+    import dagster as dg
+
+    from pl_predictor import checks
+
+    _require_tables_at(settings.database_url(settings.dagster_db), "runs")
+    with dg.DagsterInstance.get() as instance:
+        beats = [heartbeat.timestamp for heartbeat in instance.get_daemon_heartbeats().values()]
+        silence = datetime.now(timezone.utc).timestamp() - max(beats, default=0.0)
+        found.services["daemon"] = silence < DAEMON_SILENCE_SECONDS
+        for key in checks.KEYS:
+            evaluation = checks.latest_evaluation(instance, key)
+            if evaluation is not None and not evaluation.passed:
+                found.alerts.append(f"{evaluation.severity.value}: {key.name}: {evaluation.description}")
+        finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+        runs = instance.get_runs(filters=dg.RunsFilter(statuses=finished), limit=1)
+        if runs and runs[0].status == dg.DagsterRunStatus.FAILURE:
+            found.alerts.append(f"ERROR: the last run, {runs[0].run_id} of {runs[0].job_name}, failed")
+
+
+def _examine_registry(settings: Settings, found: Status) -> None:
+    from pl_predictor.resources.model_registry import ModelRegistry
+
+    if settings.tracking_uri.startswith("postgresql"):
+        _require_tables_at(settings.tracking_uri, "registered_models")
+    champion = ModelRegistry.from_settings(settings).champion()
+    if champion is None:
+        found.problems.append("there is no champion yet: run `pl-predictor run`")
+    else:
+        found.champion, found.champion_trained_until = champion.version, champion.trained_until
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except (OSError, http.client.HTTPException):  # nobody, or somebody who speaks another protocol
+        return False
+    return True
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def print_status(found: Status) -> None:
+    """The status as a table on stdout."""
+    console = Console()
+    table = Table(show_header=False, box=None)
+    for name, up in sorted(found.services.items()):
+        table.add_row(name, "[green]running[/green]" if up else "[red]not running[/red]")
+    table.add_row("source", found.source)
+    if found.newest_result and found.data_as_of:
+        age = found.data_as_of - found.newest_result
+        table.add_row(
+            "newest result", f"{found.newest_result:%Y-%m-%d}, {age.days} days before {found.data_as_of:%Y-%m-%d %H:%M}"
+        )
+    if found.champion:
+        table.add_row(
+            "champion", f"version {found.champion}, trained on results until {found.champion_trained_until:%Y-%m-%d}"
+        )
+    for name, value in found.metrics.items():
+        table.add_row(name.replace("_", " "), f"{value:.4f}")
+    console.print(table)
+    for alert in found.alerts:
+        console.print(f"[yellow]alert[/yellow] {alert}")
+    for problem in found.problems:
+        console.print(f"[red]problem[/red] {problem}")
+    console.print("healthy" if found.healthy else "not healthy")

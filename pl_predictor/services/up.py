@@ -1,0 +1,132 @@
+"""`pl-predictor up`: everything on this machine, in the order that shows forecasts soonest, until Ctrl-C."""
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pl_predictor.core.errors import PredictorError
+from pl_predictor.services.environment import make_home, ready
+from pl_predictor.services.postgres_server import PostgresServer
+from pl_predictor.services.supervisor import Supervisor, clear, require_free_port
+from pl_predictor.settings import PROJECT, Settings
+
+LOOK_SECONDS = 0.2
+START_SECONDS = 120.0
+
+Say = Callable[[str], None]
+
+
+def up(settings: Settings, say: Say) -> int:
+    """Start the platform, run the loop once, stay until interrupted; returns an exit code.
+
+    Whatever an earlier parent of this home left running is ended first. Stopping ends all that was started; PostgreSQL
+    stops with its last user.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    make_home(settings)
+    with _only_one(settings):
+        if ended := clear(settings.home):
+            say(f"Ended {ended} processes that an earlier start had left running")
+        _require_ports(settings)
+        say("Starting PostgreSQL" if settings.embedded else f"Using PostgreSQL at {settings.postgres_host}")
+        with ready(settings) as effective:
+            supervisor = Supervisor(settings.home, effective.environment())
+            try:
+                return _live(settings, effective, supervisor, stop, say)
+            finally:
+                supervisor.stop()
+
+
+def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop: threading.Event, say: Say) -> int:
+    commands = _commands(settings)
+    server = PostgresServer(settings.home, port=settings.embedded_postgres_port)
+    say("Bringing the tables up to date")
+    # The code server needs no tables; webserver and daemon do; MLflow's server would race the loop to make its own.
+    supervisor.start("code-server", commands["code-server"])
+    if code := supervisor.run([sys.executable, "-m", "pl_predictor.cli", "migrate"], stop):
+        return code
+    supervisor.start("webserver", commands["webserver"])
+    supervisor.start("daemon", commands["daemon"])
+    say("Running the loop")
+    if code := supervisor.run([sys.executable, "-m", "pl_predictor.cli", "run"], stop):
+        return code
+    own_mlflow = effective.tracking_uri.startswith("postgresql")
+    if own_mlflow:
+        supervisor.start("mlflow", commands["mlflow"])
+    _wait_for(f"{settings.dagster_url}/server_info", "webserver", supervisor, stop, say)
+    if not stop.is_set():
+        say(f"\nDagster  {settings.dagster_url}\nMLflow   {settings.mlflow_url}" + " (some seconds more)" * own_mlflow)
+        say("Stays until Ctrl-C. Logs: " + str(settings.home / "logs"))
+    while not stop.wait(LOOK_SECONDS):
+        if settings.embedded and server.running() is None:
+            say("PostgreSQL had ended and is started again")
+            server.ensure_running()
+        supervisor.watch(say)
+    say("Stopping")
+    return 0
+
+
+def _commands(settings: Settings) -> dict[str, list[str]]:
+    """Name to command of the processes that stay."""
+    python, workspace = sys.executable, str(PROJECT / "workspace.yaml")
+    return {
+        "code-server": [
+            *(python, "-m", "dagster", "api", "grpc", "--module-name", "pl_predictor.definitions"),
+            *("--host", "127.0.0.1", "--port", str(settings.code_server_port), "--location-name", "pl_predictor"),
+            "--use-python-environment-entry-point",
+        ],
+        "webserver": [
+            *(python, "-m", "dagster_webserver", "--workspace", workspace),
+            *("--host", settings.bind, "--port", str(settings.dagster_port)),
+        ],
+        "daemon": [python, "-m", "dagster._daemon", "run", "--workspace", workspace],
+        "mlflow": [
+            *(python, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
+            *("--workers", "1", "--no-serve-artifacts", "--default-artifact-root", str(settings.home / "mlflow")),
+        ],
+    }
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """One parent a home: the kernel lets go of the lock however it dies."""
+    with (settings.home / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise PredictorError(
+                f"the platform of {settings.home} runs already (process {lock.read().strip()}), at "
+                f"{settings.dagster_url}: stop it there with Ctrl-C first"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _require_ports(settings: Settings) -> None:
+    require_free_port(settings.dagster_port, "PL_DAGSTER_PORT", settings.bind)
+    require_free_port(settings.code_server_port, "PL_CODE_SERVER_PORT")
+    if settings.mlflow_tracking_uri is None:
+        require_free_port(settings.mlflow_port, "PL_MLFLOW_PORT", settings.bind)
+
+
+def _wait_for(url: str, name: str, supervisor: Supervisor, stop: threading.Event, say: Say) -> None:
+    for _ in range(int(START_SECONDS / LOOK_SECONDS)):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            supervisor.watch(say)
+        if stop.wait(LOOK_SECONDS):
+            return
+    raise PredictorError(f"the {name} did not answer at {url} within {START_SECONDS:.0f} s: see {supervisor.log(name)}")

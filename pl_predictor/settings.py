@@ -1,0 +1,163 @@
+"""Every threshold, window, address and environment variable, read once and frozen.
+
+Nothing else in the package reads the environment. A field's alias is the environment variable's name; its description
+is the line about it in the README's table of configuration. A wrong value is a `PredictorError` that names it.
+"""
+
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pl_predictor.core.errors import PredictorError
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The checkout: `dagster.yaml` and `workspace.yaml` are read from here."""
+
+MODEL_NAME = "premier_league_predictor"
+"""The registered model in MLflow and `model_name` in every table."""
+
+
+def _field(variable: str, default: Any, description: str, **limits: Any) -> Any:
+    return Field(default, validation_alias=variable, description=description, **limits)
+
+
+class Settings(BaseSettings):
+    """The platform's configuration. `get_settings()` builds it; keywords are the variables' names."""
+
+    # By alias only: a field called `home` would otherwise be read from HOME.
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    home: Path = _field(
+        "PL_HOME", PROJECT / ".pl_predictor", "folder for all that the platform keeps: database, models, logs"
+    )
+    source: str = _field("PL_SOURCE", "snapshot", "where matches come from")
+    as_of: str | None = _field(
+        "PL_AS_OF", None, "moment of the replay, UTC (2023-12-29 or 2023-12-29T20:00); unset: the source's own"
+    )
+
+    bind: str = _field(
+        "PL_BIND", "127.0.0.1", "address that Dagster's and MLflow's web servers listen on; neither asks for a login"
+    )
+    dagster_port: int = _field("PL_DAGSTER_PORT", 3000, "port of the Dagster UI", ge=1, le=65535)
+    mlflow_port: int = _field("PL_MLFLOW_PORT", 5050, "port of the MLflow UI", ge=1, le=65535)
+    code_server_port: int = _field(
+        "PL_CODE_SERVER_PORT", 3030, "port of the code server, on 127.0.0.1 only", ge=1, le=65535
+    )
+    embedded_postgres_port: int = _field(
+        "PL_POSTGRES_PORT", 54320, "port of the embedded PostgreSQL, on 127.0.0.1 only", ge=1, le=65535
+    )
+
+    postgres_host: str | None = _field("POSTGRES_HOST", None, "use this PostgreSQL; unset: the platform runs its own")
+    postgres_port: int = _field("POSTGRES_PORT", 5432, "its port", ge=1, le=65535)
+    postgres_db: str = _field("POSTGRES_DB", "pl_predictor", "database of the platform's tables")
+    postgres_user: str = _field(
+        "POSTGRES_USER", "postgres", "its user; must be able to create the three databases, or they exist"
+    )
+    postgres_password: SecretStr = _field("POSTGRES_PASSWORD", SecretStr(""), "its password")
+    dagster_db: str = _field("PL_DAGSTER_DB", "dagster", "database of Dagster's runs, events and schedules")
+    mlflow_db: str = _field("PL_MLFLOW_DB", "mlflow", "database of MLflow's runs and models")
+    mlflow_tracking_uri: str | None = _field("MLFLOW_TRACKING_URI", None, "use this MLflow; unset: the database above")
+
+    forecast_days: int = _field("PL_FORECAST_DAYS", 10, "forecast the fixtures of this many days ahead", ge=1)
+    performance_window: int = _field(
+        "PL_PERFORMANCE_WINDOW", 380, "score this many of the latest settled official forecasts", ge=1
+    )
+    drift_window: int = _field(
+        "PL_DRIFT_WINDOW", 100, "compare this many of the latest matches with the training window", ge=1
+    )
+    min_sample: int = _field(
+        "PL_MIN_SAMPLE", 50, "fewer settled forecasts, or matches, than this decide no check", ge=1
+    )
+    min_accuracy: float = _field("PL_MIN_ACCURACY", 0.55, "accuracy of the official forecasts, at least", ge=0, le=1)
+    min_weighted_f1: float = _field("PL_MIN_WEIGHTED_F1", 0.50, "their weighted F1, at least", ge=0, le=1)
+    max_drift_share: float = _field("PL_MAX_DRIFT_SHARE", 0.5, "share of drifted columns, at most", ge=0, le=1)
+
+    @property
+    def embedded(self) -> bool:
+        """True where the platform runs its own PostgreSQL."""
+        return self.postgres_host is None
+
+    def database_url(self, database: str) -> str:
+        """SQLAlchemy URL of a database on the server; the embedded one's address is set once it runs."""
+        user, password = quote(self.postgres_user, safe=""), quote(self.postgres_password.get_secret_value(), safe="")
+        server = f"{self.postgres_host}:{self.postgres_port}"
+        return f"postgresql+psycopg2://{user}:{password}@{server}/{quote(database, safe='')}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking and registry address; by default PostgreSQL itself: nothing waits for MLflow's server."""
+        return self.mlflow_tracking_uri or self.database_url(self.mlflow_db)
+
+    @property
+    def dagster_url(self) -> str:
+        """Address of the Dagster UI for a browser."""
+        return f"http://{_reachable(self.bind)}:{self.dagster_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Address of the MLflow UI for a browser."""
+        if self.mlflow_tracking_uri and self.mlflow_tracking_uri.startswith("http"):
+            return self.mlflow_tracking_uri.rstrip("/")
+        return f"http://{_reachable(self.bind)}:{self.mlflow_port}"
+
+    def environment(self) -> dict[str, str]:
+        """What `dagster.yaml`, `workspace.yaml` and the processes of the platform read from the environment."""
+        return {
+            "PL_HOME": str(self.home),
+            "PL_SOURCE": self.source,
+            **({"PL_AS_OF": self.as_of} if self.as_of else {}),
+            "PL_DAGSTER_FOLDER": str(self.home / "dagster"),
+            "PL_CODE_SERVER_PORT": str(self.code_server_port),
+            "POSTGRES_HOST": str(self.postgres_host),
+            "POSTGRES_PORT": str(self.postgres_port),
+            "POSTGRES_DB": self.postgres_db,
+            "POSTGRES_USER": self.postgres_user,
+            "POSTGRES_PASSWORD": self.postgres_password.get_secret_value(),
+            "PL_DAGSTER_DB": self.dagster_db,
+            "PL_MLFLOW_DB": self.mlflow_db,
+            "MLFLOW_TRACKING_URI": self.tracking_uri,
+            "DAGSTER_HOME": str(PROJECT),
+            # Dagster, MLflow and Evidently each report usage unless told not to.
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "EVIDENTLY_DISABLE_TELEMETRY": "1",
+            "DO_NOT_TRACK": "1",
+            # Here and not on the command line of MLflow's server, where everybody could read the password. Its jobs
+            # are processes of their own that nothing here uses.
+            "MLFLOW_BACKEND_STORE_URI": self.tracking_uri,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_LOGGING_LEVEL": "WARNING",
+            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+            # MLflow's own retries go on for minutes before a dead server is an error.
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        }
+
+
+def _reachable(bind: str) -> Literal["127.0.0.1"] | str:
+    return "127.0.0.1" if bind in {"0.0.0.0", "::"} else bind
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read from the environment on the first call."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise PredictorError(
+            f"{first['loc'][0]}={first['input']!r} is not usable: {first['msg']}; see the table in README.md"
+        ) from None
+
+
+def parse_as_of(text: str, name: str = "PL_AS_OF") -> datetime:
+    """A date or time as UTC: '2023-12-29' is its first moment; an offset is honoured, none means UTC."""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise PredictorError(f"{name}={text!r} is not a date: write 2023-12-29 or 2023-12-29T20:00 (UTC)") from None
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)

@@ -1,0 +1,181 @@
+"""The platform's tables, as SQLAlchemy Core. The rows are the contract: Grafana and analysts read these same tables.
+
+The tables are created and changed by `migrations` only; a test holds the two together. Triggers that guard the
+forecasts are in the migration that creates `model_predictions`.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from pl_predictor.core.matches import CLOSING_ODDS, KEY, MATCH_COLUMNS, MAX_ODDS, PRE_MATCH_ODDS, SHOTS
+from pl_predictor.settings import MODEL_NAME
+
+metadata = MetaData(
+    naming_convention={
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "fk": "%(table_name)s_%(referred_table_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+
+def _moment(
+    name: str, comment: str, *, nullable: bool = False, primary_key: bool = False, default_now: bool = False
+) -> "Column[datetime]":
+    return Column(
+        name,
+        DateTime(timezone=True),
+        primary_key=primary_key,
+        nullable=nullable,
+        server_default=func.now() if default_now else None,
+        comment=comment,
+    )
+
+
+def _model_name(**more: Any) -> "Column[str]":
+    return Column(
+        "model_name", String(255), server_default=MODEL_NAME, comment="The registered model in MLflow", **more
+    )
+
+
+def _model_version(**more: Any) -> "Column[str]":
+    return Column("model_version", String(50), nullable=False, comment="Its version in MLflow", **more)
+
+
+def _code_version() -> "Column[str]":
+    return Column("code_version", String(40), nullable=False, comment="Digest of the code that computed the row")
+
+
+def _described(name: str, kind: Any, **more: Any) -> "Column[Any]":
+    """A column of `matches`, which means what the match frame's column of that name does."""
+    return Column(name, kind, comment=MATCH_COLUMNS[name].description, **more)
+
+
+def _match_key(primary_key: bool) -> list["Column[Any]"]:
+    kinds = (SmallInteger, String(255), String(255))
+    return [
+        _described(name, kind, primary_key=primary_key, nullable=False) for name, kind in zip(KEY, kinds, strict=True)
+    ]
+
+
+matches = Table(
+    "matches",
+    metadata,
+    *_match_key(primary_key=True),
+    _described("kickoff", DateTime(timezone=True), nullable=False),
+    _described("kickoff_time_known", Boolean, nullable=False),
+    *(_described(name, SmallInteger) for name in ("home_goals", "away_goals")),
+    _described("result", String(1)),
+    *(_described(name, SmallInteger) for name in SHOTS),
+    *(_described(name, Float) for name in PRE_MATCH_ODDS),
+    _described("odds_source", String(10)),
+    *(_described(name, Float) for name in (*MAX_ODDS, *CLOSING_ODDS)),
+    _described("closing_source", String(10)),
+    Column("source", String(50), nullable=False, comment="Which source said so last"),
+    _moment("first_seen_at", "When the row was first written", default_now=True),
+    _moment("updated_at", "The last time a value of the row changed", default_now=True),
+    CheckConstraint("home_team <> away_team", name="teams_differ"),
+    CheckConstraint("result IN ('H', 'D', 'A')", name="result_is_an_outcome"),
+    Index("matches_kickoff_idx", "kickoff"),
+)
+
+match_features = Table(
+    "match_features",
+    metadata,
+    *_match_key(primary_key=True),
+    _described("kickoff", DateTime(timezone=True), nullable=False),
+    _described("result", String(1)),
+    Column("features", JSONB, nullable=False, comment="Name to value, from before kick-off only"),
+    Column("market_home", Float, comment="De-vigged consensus pre-match probability of a home win"),
+    Column("market_draw", Float, comment="De-vigged consensus pre-match probability of a draw"),
+    Column("market_away", Float, comment="De-vigged consensus pre-match probability of an away win"),
+    _moment("as_of", "Built from what was known at this moment"),
+    _code_version(),
+    ForeignKeyConstraint(list(KEY), [f"matches.{name}" for name in KEY]),
+)
+
+model_metrics = Table(
+    "model_metrics",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="Number of the row"),
+    Column("metric_type", String(50), nullable=False, comment="Name of the metric: accuracy, rps, drift_share, ..."),
+    Column("value", Float, nullable=False, comment="Its value"),
+    _model_name(nullable=True),
+    _moment("timestamp", "When the row was written", nullable=True, default_now=True),
+    Column("metadata", JSONB, comment="n, low and high of the 95 % interval, window, and whatever explains the value"),
+    _moment("as_of", "The moment that the value speaks of"),
+    _model_version(),
+    UniqueConstraint("metric_type", "model_name", "model_version", "as_of"),
+    Index("model_metrics_as_of_idx", "as_of"),
+)
+
+model_predictions = Table(
+    "model_predictions",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="Number of the row"),
+    *_match_key(primary_key=False),
+    _moment("kickoff", "Kick-off as it was known when the forecast was made"),
+    Column("prediction", String(10), nullable=False, comment="H, D or A, by the model's decision rule"),
+    Column("confidence", Float, nullable=False, comment="The probability of prediction"),
+    Column("probabilities", JSONB, nullable=False, comment='{"H": ..., "D": ..., "A": ...}, their sum is 1'),
+    *(_described(name, Float) for name in ("home_odds", "away_odds", "draw_odds")),
+    _described("odds_source", String(10)),
+    Column("information", String(10), nullable=False, comment="odds or no_odds: what the forecast used"),
+    Column("actual_result", String(10), comment="Filled by settling, from the match key"),
+    _moment("as_of", "When the forecast was made: before kick-off, or the database refuses it"),
+    Column("replay", Boolean, nullable=False, comment="True: as_of is a moment of the past, lived again"),
+    _model_name(nullable=False),
+    _model_version(),
+    _code_version(),
+    Column("dagster_run_id", String(36), comment="The run that made the forecast"),
+    _moment("timestamp", "When the row was written, by the database's clock", nullable=True, default_now=True),
+    UniqueConstraint(
+        *(*KEY, "model_name", "model_version", "code_version", "as_of"), name="model_predictions_one_per_moment_key"
+    ),
+    ForeignKeyConstraint(list(KEY), [f"matches.{name}" for name in KEY]),
+    CheckConstraint("as_of < kickoff", name="made_before_kickoff"),
+    CheckConstraint("prediction IN ('H', 'D', 'A')", name="prediction_is_an_outcome"),
+    CheckConstraint("actual_result IN ('H', 'D', 'A')", name="actual_result_is_an_outcome"),
+    CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence_is_a_probability"),
+    CheckConstraint("information IN ('odds', 'no_odds')", name="information_is_known"),
+    Index("model_predictions_as_of_idx", "as_of"),
+    Index("model_predictions_kickoff_idx", "kickoff"),
+)
+
+drift_scores = Table(
+    "drift_scores",
+    metadata,
+    _model_name(nullable=False, primary_key=True),
+    _model_version(primary_key=True),
+    _moment("as_of", "The moment that the comparison speaks of", primary_key=True),
+    Column("column_name", String(63), primary_key=True, comment="The feature, probability or result compared"),
+    Column("score", Float, nullable=False, comment="The test's p-value"),
+    Column(
+        "effect_size", Float, comment="Shift of the mean in the reference's standard deviations; null for categories"
+    ),
+    Column("method", String(100), nullable=False, comment="The test: ks (Kolmogorov-Smirnov) or chisquare"),
+    Column("threshold", Float, nullable=False, comment="The column drifted if score is below this"),
+    Column("drifted", Boolean, nullable=False, comment="The verdict"),
+    Column("reference_n", Integer, nullable=False, comment="Matches of the champion's training window with a value"),
+    Column("current_n", Integer, nullable=False, comment="Matches of the recent window with a value"),
+    _moment("timestamp", "When the row was written", default_now=True),
+)

@@ -1,0 +1,133 @@
+"""What is measured, each in an empty folder of its own, and the limits. How the figures are shown is __main__'s."""
+
+import json
+import statistics
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from pl_predictor.services.supervisor import marked
+from pl_predictor.settings import PROJECT
+from pl_predictor_tests.bench.terminal import NotMeasured, embedded_server, opened, progress
+from pl_predictor_tests.integration.platform import COMMAND, environment
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "fresh_clone_to_forecasts_s": (240, 120),
+    "of_that_after_installation_s": (75, 40),
+    "second_up_s": (45, 20),
+    "run_warm_s": (25, 12),
+    "run_new_moment_s": (25, 12),
+    "import_definitions_s": (2.5, 2),
+    "heavy_modules_imported": (0, 0),
+    "memory_mb": (2048, 1228),
+}
+"""The most that each figure must be, and is aimed to be."""
+
+FORECASTS, STAYS = "Forecasts of", "Stays until Ctrl-C"
+LATER = ("2023-12-30T20:00", "2023-12-31T20:00", "2024-01-01T20:00")
+HEAVY = ("mlflow", "evidently", "sklearn", "matplotlib")
+IMPORT = (
+    "import json, sys, time; began = time.perf_counter(); import pl_predictor.definitions; "
+    f"print(json.dumps([time.perf_counter() - began, [name for name in {HEAVY} if name in sys.modules]]))"
+)
+
+
+class Record(Protocol):
+    """Takes a figure as soon as it is known; `details` say more about it."""
+
+    def __call__(self, name: str, value: float, **details: object) -> None: ...
+
+
+Benchmark = Callable[[Path, Record], None]
+
+
+def clone(folder: Path, record: Record) -> None:
+    """From `git clone` to forecasts, with every cache of a package manager empty; and once more after Ctrl-C.
+
+    What is not committed is not measured: the commit's name then ends with `-dirty`.
+    """
+    checkout, home = folder / "clone", folder / "clone" / ".pl_predictor"
+    inherited = environment(home).items()
+    caches = {name: str(folder / name) for name in ("PIP_CACHE_DIR", "UV_CACHE_DIR", "MPLCONFIGDIR")}
+    # `make bench` is a make too, whose variables are not for this one.
+    env = {**{k: v for k, v in inherited if not k.startswith(("MAKE", "MFLAGS"))}, **caches}
+    _, commit = _finished(["git", "describe", "--always", "--dirty", "--abbrev=12"], env)
+    cloning, _ = _finished(["git", "clone", "--quiet", str(PROJECT), str(checkout)], env, folder)
+    installing, _ = _finished(["make", "setup"], env, checkout)
+    with opened(["make", "up"], env, checkout) as first:
+        starting = first.line(FORECASTS)
+        record("fresh_clone_to_forecasts_s", cloning + installing + starting, commit=commit)
+        record("of_that_after_installation_s", starting, installation_s=round(installing, 2))
+        first.line(STAYS)
+    with opened(["make", "up"], env, checkout) as second:
+        answers = second.answer(f"http://127.0.0.1:{env['PL_DAGSTER_PORT']}/server_info")
+        forecasts = second.line(FORECASTS)
+        details = {"ui_answers_s": round(answers, 2), "forecasts_s": round(forecasts, 2)}
+        record("second_up_s", max(answers, forecasts), **details)
+
+
+def run(folder: Path, record: Record) -> None:
+    """`pl-predictor run` where it ran before. It starts and stops PostgreSQL each time: nothing else runs."""
+    env = environment(folder / "home")
+    first, _ = _finished([*COMMAND, "run"], env)
+    record("run_warm_s", _median([[*COMMAND, "run"]] * 3, env), first_run_s=round(first, 2))
+    record("run_new_moment_s", _median([[*COMMAND, "run", "--as-of", moment] for moment in LATER], env))
+
+
+def import_definitions(folder: Path, record: Record) -> None:
+    """What every process of Dagster pays before it does anything, and for having imported when it exits."""
+    env = environment(folder / "home")
+    imports = [_finished([sys.executable, "-c", IMPORT], env) for _ in range(5)]
+    interpreter = statistics.median(_finished([sys.executable, "-c", "pass"], env)[0] for _ in range(5))
+    seconds, modules = zip(*(json.loads(said) for _, said in imports), strict=True)
+    whole = statistics.median(whole for whole, _ in imports)
+    record("import_definitions_s", whole - interpreter, without_exit_s=round(statistics.median(seconds), 2))
+    record("heavy_modules_imported", len(modules[0]), modules=modules[0])
+
+
+def memory(folder: Path, record: Record) -> None:
+    """What `make up` keeps running, once MLflow's server, the last to start, answers."""
+    env = environment(folder / "home")
+    with opened([*COMMAND, "up"], env) as up:
+        up.line(STAYS)
+        up.answer(f"http://127.0.0.1:{env['PL_MLFLOW_PORT']}/health")
+        if (pid := embedded_server(env).pid()) is None:
+            raise NotMeasured("the embedded PostgreSQL does not run")
+        postmaster = psutil.Process(pid)
+        postgres = [postmaster, *postmaster.children(recursive=True)]
+        sizes = []
+        for process in {psutil.Process(up.process.pid), *marked(folder / "home"), *postgres}:
+            with suppress(psutil.NoSuchProcess):  # a connection that was closed meanwhile
+                sizes.append((_megabytes(process), " ".join(process.cmdline()[1:5]).strip()))
+        for size, command in sorted(sizes, reverse=True):
+            progress(f"{size:7.1f} MB  {command or 'PostgreSQL'}")
+        total = sum(size for size, _ in sizes)
+        record("memory_mb", total, kind="PSS" if psutil.LINUX else "RSS", processes=len(sizes))
+
+
+BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
+    clone: ("fresh_clone_to_forecasts_s", "of_that_after_installation_s", "second_up_s"),
+    run: ("run_warm_s", "run_new_moment_s"),
+    import_definitions: ("import_definitions_s", "heavy_modules_imported"),
+    memory: ("memory_mb",),
+}
+"""Each benchmark and the figures that it records."""
+
+
+def _finished(command: list[str], env: Mapping[str, str], folder: Path = PROJECT) -> tuple[float, str]:
+    with opened(command, env, folder) as terminal:
+        return terminal.end()
+
+
+def _median(commands: list[list[str]], env: Mapping[str, str]) -> float:
+    return statistics.median(_finished(command, env)[0] for command in commands)
+
+
+def _megabytes(process: psutil.Process) -> float:
+    """PSS, which counts a shared page in parts; RSS, which counts it in each process, where the system has no PSS."""
+    info = process.memory_full_info()
+    return float(getattr(info, "pss", info.rss)) / 2**20

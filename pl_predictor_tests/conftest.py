@@ -1,0 +1,97 @@
+"""The real services that tests share: one PostgreSQL server, and for each test databases of its own on it."""
+
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, text
+
+from pl_predictor.services.environment import exported, make_home
+from pl_predictor.services.loop import migrate
+from pl_predictor.services.postgres_server import PostgresAddress, PostgresServer
+from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import create_databases, open_engine
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresAddress]:
+    """A running PostgreSQL, for the whole session."""
+    with PostgresServer(tmp_path_factory.mktemp("home"), port=free_port()).lease() as address:
+        yield address
+
+
+def fresh_settings(home: Path, address: PostgresAddress, suffix: str | None = None) -> Settings:
+    """Settings of a home, and of three databases on this server that do not exist yet."""
+    suffix = suffix or uuid.uuid4().hex[:12]
+    return Settings(PL_HOME=home).model_copy(
+        update={
+            "source": "snapshot",
+            "as_of": None,
+            "postgres_host": address.host,
+            "postgres_port": address.port,
+            "postgres_user": address.user,
+            "postgres_password": SecretStr(address.password),
+            "postgres_db": f"pl_predictor_{suffix}",
+            "dagster_db": f"dagster_{suffix}",
+            "mlflow_db": f"mlflow_{suffix}",
+            "mlflow_tracking_uri": None,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def template(postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of three databases with all their tables and no rows, to be copied: making them takes seconds."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    settings = fresh_settings(tmp_path_factory.mktemp("template"), postgres, "template")
+    names = [settings.postgres_db, settings.dagster_db, settings.mlflow_db]
+    create_databases(settings.database_url("postgres"), names)
+    with exported(settings):
+        migrate(settings)
+    store = SqlAlchemyStore(settings.tracking_uri, str(settings.home))
+    store.engine.dispose()
+    return settings
+
+
+@contextmanager
+def copied(template: Settings, fresh: Settings, *databases: str) -> Iterator[Settings]:
+    """`fresh`, with these databases as copies of the template's for as long as the block lasts."""
+    admin = open_engine(fresh.database_url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for name in databases:
+            source, copy = getattr(template, name), getattr(fresh, name)
+            connection.execute(text(f'CREATE DATABASE "{copy}" TEMPLATE "{source}"'))
+        yield fresh
+        for name in databases:
+            connection.execute(text(f'DROP DATABASE "{getattr(fresh, name)}" WITH (FORCE)'))
+    admin.dispose()
+
+
+@pytest.fixture
+def engine(template: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Engine]:
+    """An engine on a migrated database of this test's own."""
+    with copied(template, fresh_settings(tmp_path, postgres), "postgres_db") as fresh:
+        engine = open_engine(fresh.database_url(fresh.postgres_db))
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def environment(template: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a home and three migrated databases of this test's own, exported to this process's environment."""
+    fresh = fresh_settings(tmp_path / "home", postgres)
+    with copied(template, fresh, "postgres_db", "dagster_db", "mlflow_db"), exported(fresh):
+        make_home(fresh)
+        yield fresh

@@ -1,0 +1,184 @@
+"""How strong each team was before each match."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from pandas.testing import assert_frame_equal
+
+from pl_predictor.core.errors import FeedError
+from pl_predictor.core.matches import match_frame
+from pl_predictor.core.ratings import RatingRules, days_in_order, rate
+from pl_predictor_tests.core.league import fixtures_only, league
+
+RULES = RatingRules()
+LEVEL, HOME = math.exp(RULES.level), math.exp(RULES.level + RULES.home_advantage)
+
+
+def played(
+    *rows: tuple[int, str, str, str, int | None, int | None], shots: tuple[int, int] | None = None
+) -> pd.DataFrame:
+    """Match frame of (season, UK time, home, away, goals, goals)."""
+    season, time, home, away, goals_home, goals_away = zip(*rows, strict=True)
+    kickoff = pd.to_datetime(list(time)).tz_localize("Europe/London").tz_convert("UTC")
+    frame = {
+        "season": season,
+        "home_team": home,
+        "away_team": away,
+        "kickoff": kickoff,
+        "kickoff_time_known": [True] * len(rows),
+        "home_goals": goals_home,
+        "away_goals": goals_away,
+    }
+    if shots:
+        frame |= {"home_shots_on_target": [shots[0]] * len(rows), "away_shots_on_target": [shots[1]] * len(rows)}
+    return match_frame(frame)
+
+
+FIRST = (2020, "2020-09-12 15:00", "A", "B", 3, 0)
+
+
+def test_at_first_everyone_is_average_and_only_home_advantage_counts() -> None:
+    before = rate(played(FIRST)).per_match.iloc[0]
+    assert before["expected_home_goals"] == pytest.approx(HOME)
+    assert before["expected_away_goals"] == pytest.approx(LEVEL)
+    assert (before["home_elo"], before["away_elo"], before["home_attack"]) == (RULES.elo_mean, RULES.elo_mean, 0.0)
+
+
+def test_a_result_moves_both_sides_by_the_gradient_of_its_likelihood() -> None:
+    teams = rate(played(FIRST)).per_team
+    assert teams.loc["A", "attack"] == pytest.approx(0.03 * (3 - HOME))
+    assert teams.loc["B", "defence"] == pytest.approx(-0.03 * (3 - HOME))
+    assert teams.loc["B", "attack"] == pytest.approx(0.03 * (0 - LEVEL))
+    assert teams.loc["A", "defence"] == pytest.approx(-0.03 * (0 - LEVEL))
+    expected = 1 / (1 + 10 ** (-RULES.elo_home / 400))
+    assert teams.loc["A", "elo"] == pytest.approx(1500 + RULES.elo_k * (1 - expected))
+    assert teams.loc["B", "elo"] == pytest.approx(1500 - RULES.elo_k * (1 - expected))
+    assert teams["played"].tolist() == [1, 1]
+    assert teams.index.tolist() == ["A", "B"], "strongest first"
+
+
+@pytest.mark.parametrize(("goals", "score"), [((1, 1), 0.5), ((0, 2), 0.0)])
+def test_elo_counts_a_draw_as_half_a_win(goals: tuple[int, int], score: float) -> None:
+    expected = 1 / (1 + 10 ** (-RULES.elo_home / 400))
+    teams = rate(played((*FIRST[:4], *goals))).per_team
+    assert teams.loc["A", "elo"] == pytest.approx(1500 + RULES.elo_k * (score - expected))
+
+
+def test_shots_on_target_count_as_the_goals_they_usually_make() -> None:
+    shots = rate(played(FIRST, shots=(4, 2))).per_team
+    scored = 0.5 * 3 + 0.5 * RULES.goals_per_shot * 4
+    assert shots.loc["A", "attack"] == pytest.approx(0.03 * (scored - HOME))
+
+
+def test_the_going_rate_of_a_shot_follows_the_league() -> None:
+    """A league whose shots always miss comes to count them for less."""
+    rows = [(2020, f"2020-09-{day:02d} 15:00", "A", "B", 0, 0) for day in range(1, 29)]
+    moved = rate(played(*rows, shots=(9, 9))).per_match
+    surprise = moved["home_attack"].diff().shift(-1) / RULES.learning_rate + moved["expected_home_goals"]
+    counted = surprise.dropna() / (RULES.shots_weight * 9)
+    assert counted.iloc[0] == pytest.approx(RULES.goals_per_shot)
+    assert (counted.diff().dropna() < 0).all()
+
+
+def test_home_advantage_and_level_drift_with_the_results() -> None:
+    rows = [(2020, f"2020-09-{day:02d} 15:00", "A", "B", 0, 3) for day in range(1, 29)]
+    later = rate(played(*rows)).per_match
+    # A's and B's own ratings explain most of it; what both have in common moves too, without them.
+    ratio = np.log((later["expected_home_goals"] / later["expected_away_goals"]).to_numpy())
+    advantage = ratio - (later["home_attack"] - later["away_defence"] - later["away_attack"] + later["home_defence"])
+    assert advantage.iloc[0] == pytest.approx(RULES.home_advantage)
+    assert (advantage.diff().dropna() < 0).all()
+    level = np.log(later["expected_away_goals"].to_numpy()) - later["away_attack"] + later["home_defence"]
+    assert level.iloc[0] == pytest.approx(RULES.level)
+    assert (level.diff().dropna() != 0).all()
+
+
+def test_a_day_is_rated_before_any_of_it_counts() -> None:
+    early, late = (2020, "2020-09-12 12:30", "A", "B", 5, 0), (2020, "2020-09-12 20:00", "A", "C", 1, 1)
+    next_day = (2020, "2020-09-13 00:00", "A", "D", 1, 1)
+    before = rate(played(early, late, next_day)).per_match["home_attack"]
+    assert before.iloc[1] == 0.0
+    assert before.iloc[2] == pytest.approx(0.03 * (5 - HOME) + 0.03 * (1 - HOME))
+
+
+def test_a_day_ends_at_midnight_in_the_uk() -> None:
+    # 23:30 UTC on the 11th is 00:30 on the 12th in summer.
+    matches = played((2020, "2020-09-12 00:30", "A", "B", 5, 0), (2020, "2020-09-12 20:00", "A", "C", 1, 1))
+    assert matches["kickoff"].dt.day.tolist() == [11, 12]
+    assert days_in_order(matches) == [[0, 1]]
+
+
+def test_a_fixture_is_rated_and_changes_nothing() -> None:
+    matches = league(seasons=2)
+    unplayed = matches.index.to_series() % 5 == 0
+    some = rate(fixtures_only(matches, unplayed))
+    without = rate(fixtures_only(matches, unplayed)[~unplayed])
+    assert_frame_equal(some.per_match[~unplayed], without.per_match, check_exact=True)
+    assert_frame_equal(some.per_team, without.per_team, check_exact=True)
+    assert some.per_match.notna().all(axis=None)
+
+
+def test_between_seasons_a_tenth_of_the_distance_to_the_mean_is_forgotten() -> None:
+    season = (FIRST, (2020, "2020-09-19 15:00", "B", "A", 0, 2))
+    end = rate(played(*season)).per_team
+    start = rate(played(*season, (2021, "2021-08-14 15:00", "A", "B", None, None))).per_team
+    for name in ("attack", "defence", "elo"):
+        assert_allclose(start[name], end[name].mean() + 0.9 * (end[name] - end[name].mean()), atol=1e-12)
+    assert start["played"].tolist() == [0, 0]
+
+
+def test_the_promoted_start_as_the_bottom_three_of_the_last_table_ended() -> None:
+    matches = league(seasons=1)
+    table = pd.concat(
+        [
+            matches.assign(team=matches["home_team"], own=matches["home_goals"], other=matches["away_goals"]),
+            matches.assign(team=matches["away_team"], own=matches["away_goals"], other=matches["home_goals"]),
+        ]
+    )
+    margin = table["own"] - table["other"]
+    table = table.assign(points=3 * (margin > 0) + (margin == 0), margin=margin)
+    ordered = table.groupby("team")[["points", "margin", "own"]].sum().sort_values(["points", "margin", "own"])
+    bottom = ordered.index[:3]
+    end = rate(matches).per_team
+    opening = played((2011, "2011-08-13 15:00", "Newcomer", "Team 00", None, None))
+    start = rate(pd.concat([matches, opening], ignore_index=True)).per_team
+    for name in ("attack", "defence", "elo"):
+        shrunk = end[name].mean() + 0.9 * (end[name] - end[name].mean())
+        assert start.loc["Newcomer", name] == pytest.approx(shrunk[bottom].mean(), abs=1e-12)
+
+
+def test_who_returns_after_a_year_below_is_a_newcomer() -> None:
+    two = [(year, f"{year}-09-12 15:00", "A", "B", 4, 0) for year in (2020, 2022)]
+    between = (2021, "2021-09-12 15:00", "B", "C", 0, 0)
+    teams = rate(played(two[0], between, (2022, "2022-09-12 15:00", "A", "B", None, None))).per_team
+    at_first = rate(played(between)).per_team["elo"].mean()
+    assert abs(teams["elo"].to_dict()["A"] - at_first) < 5, "the win of 2020 is forgotten"
+
+
+def test_the_ratings_find_out_who_is_strong() -> None:
+    teams = rate(league(seasons=6)).per_team
+    known = [f"Team {number:02d}" for number in range(4)]
+    assert [name for name in teams.index if name in known] == known
+    assert teams["elo"].idxmax() == "Team 00"
+
+
+def test_the_index_and_order_of_the_matches_are_kept() -> None:
+    matches = league(seasons=2)
+    shuffled = matches.sample(frac=1, random_state=1)
+    per_match = rate(shuffled).per_match
+    assert per_match.index.equals(shuffled.index)
+    assert_allclose(per_match.sort_index(), rate(matches).per_match, atol=1e-12)
+
+
+def test_a_match_dated_into_the_next_season_is_refused() -> None:
+    with pytest.raises(FeedError, match="C v D of season 2020 is dated after the first match of season 2021"):
+        rate(played((2021, "2021-08-14 15:00", "A", "B", 1, 0), (2020, "2021-08-15 15:00", "C", "D", 1, 0)))
+
+
+def test_no_matches_have_no_ratings() -> None:
+    nothing = rate(league(seasons=1).iloc[:0])
+    assert nothing.per_match.empty
+    assert nothing.per_team.empty

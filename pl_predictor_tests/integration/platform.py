@@ -1,0 +1,66 @@
+"""The platform as a person runs it: `pl-predictor` in processes of its own, with a home and ports of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pl_predictor.services.supervisor import clear
+from pl_predictor.settings import Settings
+from pl_predictor_tests.conftest import free_port
+
+COMMAND = [sys.executable, "-m", "pl_predictor.cli"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """This process's environment without any configuration of the platform, but for `home` and free ports."""
+    names = {field.validation_alias for field in Settings.model_fields.values()}
+    ports = ("PL_DAGSTER_PORT", "PL_MLFLOW_PORT", "PL_CODE_SERVER_PORT", "PL_POSTGRES_PORT")
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return {**kept, "PL_HOME": str(home), **{port: str(free_port()) for port in ports}}
+
+
+def using(settings: Settings) -> dict[str, str]:
+    """An environment whose PostgreSQL is that of `settings`, as if an operator had set it."""
+    given = settings.environment()
+    wanted = [name for name in given if name.startswith("POSTGRES_") or name in {"PL_DAGSTER_DB", "PL_MLFLOW_DB"}]
+    return {**environment(settings.home), **{name: given[name] for name in wanted}}
+
+
+def run(*arguments: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """A command to its end."""
+    return subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, check=False)
+
+
+def run_json(*arguments: str, env: dict[str, str]) -> dict[str, Any]:
+    """A command's JSON; an AssertionError with what it said if it failed."""
+    result = run(*arguments, "--json", env=env)
+    assert result.returncode == 0, result.stderr
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+@contextmanager
+def up(env: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """`pl-predictor up`, once it says that it stays; whatever is left of it is ended with the block."""
+    home = Path(env["PL_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "stderr").open("w") as stderr:
+        process = subprocess.Popen([*COMMAND, "up"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                stderr.write(line)
+                if line.startswith("Stays until Ctrl-C"):
+                    break
+            else:
+                raise AssertionError(f"it ended with code {process.wait()}: {(home / 'stderr').read_text()}")
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+            clear(home)

@@ -1,0 +1,182 @@
+"""`pl-predictor run` from an empty folder, and again, and at other moments, and killed in the middle."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import Engine, text
+
+from pl_predictor.services.postgres_server import PostgresAddress
+from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import open_engine
+from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, using
+
+ASSETS = ("matches", "features", "trained_model", "predictions", "performance_metrics", "drift_report")
+
+
+@contextmanager
+def database(settings: Settings, name: str) -> Iterator[Engine]:
+    engine = open_engine(settings.database_url(name))
+    yield engine
+    engine.dispose()
+
+
+def count(settings: Settings, query: str, name: str | None = None) -> int:
+    with database(settings, name or settings.postgres_db) as engine, engine.connect() as connection:
+        return int(connection.execute(text(query)).scalar_one())
+
+
+@pytest.fixture(scope="module")
+def installed(
+    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """A platform on which the loop has run once."""
+    settings = fresh_settings(tmp_path_factory.mktemp("installed"), postgres)
+    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def env(installed: Settings) -> dict[str, str]:
+    return using(installed)
+
+
+@pytest.fixture(scope="module")
+def first(env: dict[str, str]) -> dict[str, Any]:
+    return run_json("run", env=env)
+
+
+def test_the_first_run_forecasts_the_next_fixtures(first: dict[str, Any]) -> None:
+    assert first["as_of"] == "2023-12-29T20:00:00+00:00"
+    fixtures = [(f["home_team"], f["away_team"]) for f in first["forecasts"]]
+    assert fixtures[0] == ("Luton", "Chelsea")
+    assert len(set(fixtures)) == len(fixtures) == 10
+    for forecast in first["forecasts"]:
+        assert forecast["kickoff"] > first["as_of"]
+        assert forecast["p_home"] + forecast["p_draw"] + forecast["p_away"] == pytest.approx(1, abs=1e-12)
+        assert forecast["information"] == ("no_odds" if forecast["home_odds"] is None else "odds")
+
+
+def test_metrics_that_cannot_be_computed_yet_are_absent(first: dict[str, Any]) -> None:
+    assert set(first["metrics"]) == {"drift_share"}
+    assert "no official forecast of model version 1 has a result yet" in first["reasons"]["performance_metrics"]
+    assert first["walk_forward"]["rps_n"] > 2000
+    assert first["failed_checks"] == {}
+
+
+def test_the_same_run_again_changes_nothing(installed: Settings, env: dict[str, str], first: dict[str, Any]) -> None:
+    before = count(installed, "SELECT count(*) FROM model_predictions")
+    again = run_json("run", env=env)
+    assert {**again, "run_id": None, "reasons": None} == {**first, "run_id": None, "reasons": None}
+    assert "nothing new to learn" in again["reasons"]["trained_model"]
+    assert count(installed, "SELECT count(*) FROM model_predictions") == before == len(first["forecasts"])
+
+
+def test_a_later_moment_settles_and_scores_the_forecasts(
+    installed: Settings, env: dict[str, str], first: dict[str, Any]
+) -> None:
+    later = run_json("run", "--as-of", "2024-01-05T20:00", env=env)
+    assert later["model_version"] == first["model_version"]
+    assert later["metrics"]["accuracy"]["n"] == len(first["forecasts"])
+    assert 0 <= later["metrics"]["accuracy"]["value"] <= 1
+    assert later["metrics"]["accuracy"]["low"] is None, "four match days are too few for an interval"
+    unsettled = "SELECT count(*) FROM model_predictions WHERE actual_result IS NULL AND kickoff < '2024-01-03'"
+    assert count(installed, unsettled) == 0
+
+
+def test_an_earlier_moment_never_uses_a_model_that_has_seen_its_results(
+    env: dict[str, str], first: dict[str, Any]
+) -> None:
+    earlier = run_json("run", "--as-of", "2023-02-03", env=env)
+    assert earlier["model_version"] != first["model_version"]
+    assert all(forecast["kickoff"] > "2023-02-03" for forecast in earlier["forecasts"])
+    assert earlier["forecasts"]
+    assert {forecast["information"] for forecast in earlier["forecasts"]} == {"no_odds"}
+
+
+def test_no_coming_fixture_is_a_success_with_a_reason(env: dict[str, str], first: dict[str, Any]) -> None:
+    assert first["forecasts"]
+    summer = run_json("run", "--as-of", "2023-06-10", env=env)
+    assert summer["forecasts"] == []
+    assert summer["reasons"]["predictions"] == "no fixture is known after 10 June 2023"
+
+
+def test_any_command_runs_in_the_platforms_environment(env: dict[str, str], first: dict[str, Any]) -> None:
+    assert first["run_id"]
+    listed = run("exec", "dagster", "run", "list", env=env)
+    assert (listed.returncode, first["run_id"] in listed.stdout) == (0, True), listed.stderr
+    unknown = run("exec", "no-such-program", env=env)
+    assert unknown.returncode == 1
+    assert "there is no program 'no-such-program'" in unknown.stderr
+
+
+def test_the_embedded_postgresql_lives_as_long_as_the_command(tmp_path: Path) -> None:
+    env = environment(tmp_path / "a home with spaces")
+    assert len(run_json("run", env=env)["forecasts"]) == 10
+    listening = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == int(env["PL_POSTGRES_PORT"])]
+    assert [c for c in listening if c.status == psutil.CONN_LISTEN] == []
+    status = run("status", env=env)
+    assert status.returncode == 1
+    assert "PostgreSQL is not running: start it with `make up`" in status.stdout
+
+
+@contextmanager
+def killed_in(step: str, settings: Settings) -> Iterator[None]:
+    """A run whose process gets SIGKILL as soon as Dagster's log says that `step` has started."""
+    query = text("SELECT count(*) FROM event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = :step")
+    process = subprocess.Popen(
+        [*COMMAND, "run"], env=using(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    with process, database(settings, settings.dagster_db) as engine, engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not connection.execute(query, {"step": step}).scalar_one():
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    yield
+
+
+@pytest.mark.parametrize("step", ASSETS)
+def test_a_run_killed_in_any_step_is_completed_by_the_next_without_duplicates(
+    step: str, first: dict[str, Any], template: Settings, postgres: PostgresAddress, tmp_path: Path
+) -> None:
+    settings = fresh_settings(tmp_path / "home", postgres)
+    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+        with killed_in(step, settings):
+            result = run_json("run", env=using(settings))
+        assert result["forecasts"] == first["forecasts"]
+        assert count(settings, "SELECT count(*) FROM model_predictions") == len(first["forecasts"])
+        assert count(settings, "SELECT count(*) FROM matches") == count(settings, "SELECT count(*) FROM match_features")
+        statuses = {"FAILURE": 1, "SUCCESS": 1}
+        for status, expected in statuses.items():
+            query = f"SELECT count(*) FROM runs WHERE status = '{status}'"
+            assert count(settings, query, settings.dagster_db) == expected
+        versions = "SELECT count(*) FROM model_versions"
+        assert count(settings, versions, settings.mlflow_db) == 1
+        assert count(settings, "SELECT count(*) FROM runs WHERE status = 'RUNNING'", settings.mlflow_db) == 0
+
+
+def test_an_interrupted_run_leaves_no_tracking_run_open(
+    template: Settings, postgres: PostgresAddress, tmp_path: Path
+) -> None:
+    settings = fresh_settings(tmp_path / "home", postgres)
+    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+        process = subprocess.Popen(
+            [*COMMAND, "run"], env=using(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        with process, database(settings, settings.mlflow_db) as engine, engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            while not connection.execute(text("SELECT count(*) FROM runs")).scalar_one():
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+        assert process.returncode != 0
+        assert count(settings, "SELECT count(*) FROM runs WHERE status = 'RUNNING'", settings.mlflow_db) == 0
+        unfinished = "SELECT count(*) FROM runs WHERE status IN ('STARTED', 'STARTING', 'CANCELING')"
+        assert count(settings, unfinished, settings.dagster_db) == 0

@@ -1,0 +1,198 @@
+"""`make up` as a person lives with it: started, looked at, killed in parts, killed whole, started again, stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from pl_predictor.services.environment import at
+from pl_predictor.services.postgres_server import PostgresServer
+from pl_predictor.services.supervisor import clear, marked
+from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import open_engine
+from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, up
+
+STATE_OF_ASSETS = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }"
+LAUNCH = """
+mutation { launchRun(executionParams: {
+  selector: {repositoryName: "__repository__", repositoryLocationName: "pl_predictor", jobName: "__ASSET_JOB"},
+  runConfigData: {}, mode: "default"
+}) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
+"""
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    home = tmp_path_factory.mktemp("up") / "a home"
+    yield environment(home)
+    clear(home)
+
+
+@pytest.fixture(scope="module")
+def platform(env: dict[str, str]) -> "Iterator[subprocess.Popen[str]]":
+    """A platform that stays up for the tests that only look at it."""
+    with up(env) as process:
+        yield process
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+
+def home(env: dict[str, str]) -> Path:
+    return Path(env["PL_HOME"])
+
+
+def server(env: dict[str, str]) -> PostgresServer:
+    return PostgresServer(home(env), port=int(env["PL_POSTGRES_PORT"]))
+
+
+def graphql(env: dict[str, str], query: str) -> Any:
+    url = f"http://127.0.0.1:{env['PL_DAGSTER_PORT']}/graphql"
+    body = json.dumps({"query": query}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["data"]
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    """Ask until it is true; ends with an error if the platform does."""
+    while not condition():
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.2)
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def forecasts(env: dict[str, str]) -> int:
+    address = server(env).running()
+    assert address is not None
+    settings = at(Settings(), address)
+    engine = open_engine(settings.database_url(settings.postgres_db))
+    with engine.connect() as connection:
+        count = int(connection.execute(text("SELECT count(*) FROM model_predictions")).scalar_one())
+    engine.dispose()
+    return count
+
+
+def test_every_asset_is_materialized_when_it_says_that_it_stays(
+    platform: "subprocess.Popen[str]", env: dict[str, str]
+) -> None:
+    assert platform.poll() is None
+    nodes = graphql(env, STATE_OF_ASSETS)["assetNodes"]
+    assert len(nodes) == 6
+    assert all(node["assetMaterializations"] for node in nodes)
+    assert forecasts(env) == 10
+
+
+def test_the_status_is_healthy_once_mlflow_answers(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
+    wait_for(lambda: answers(f"http://127.0.0.1:{env['PL_MLFLOW_PORT']}/health"), platform)
+    status = run_json("status", env=env)
+    assert status["healthy"], status
+    assert status["champion"] == "1"
+    assert all(status["services"].values())
+
+
+def test_nothing_listens_beyond_this_machine(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
+    wait_for(lambda: answers(f"http://127.0.0.1:{env['PL_MLFLOW_PORT']}/health"), platform)
+    postmaster = server(env).pid()
+    assert postmaster is not None
+    processes = [*marked(home(env)), psutil.Process(postmaster)]
+    listening = [
+        connection.laddr
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+    expected = {int(env[name]) for name in env if name.startswith("PL_") and name.endswith("_PORT")}
+    assert {address.port for address in listening} >= expected
+
+
+def test_no_password_stands_on_a_command_line(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
+    address = server(env).running()
+    assert address is not None
+    assert platform.poll() is None
+    assert not any(address.password in " ".join(process.cmdline()) for process in marked(home(env)))
+
+
+def test_materialize_all_works_with_one_click(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
+    launched = graphql(env, LAUNCH)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    query = f'{{ runOrError(runId: "{launched["run"]["runId"]}") {{ ... on Run {{ status }} }} }}'
+    statuses: list[str] = []
+
+    def finished() -> bool:
+        statuses.append(graphql(env, query)["runOrError"]["status"])
+        return statuses[-1] in {"SUCCESS", "FAILURE", "CANCELED"}
+
+    wait_for(finished, platform)
+    assert statuses[-1] == "SUCCESS"
+    assert forecasts(env) == 10
+
+
+def test_a_second_start_of_the_same_home_says_who_runs(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
+    second = run("up", env=env)
+    assert second.returncode == 1
+    assert f"runs already (process {platform.pid}), at http://127.0.0.1:{env['PL_DAGSTER_PORT']}" in second.stderr
+    assert platform.poll() is None
+
+
+@pytest.mark.parametrize(
+    "part", ["dagster_webserver", "dagster._daemon", "dagster api grpc", "mlflow server", "postgres"]
+)
+def test_a_part_that_is_killed_comes_back(platform: "subprocess.Popen[str]", env: dict[str, str], part: str) -> None:
+    def found() -> set[int]:
+        if part == "postgres":
+            running = server(env).running()
+            return {pid for pid in [server(env).pid()] if running and pid is not None}
+        return {process.pid for process in marked(home(env)) if part in " ".join(process.cmdline())}
+
+    wait_for(lambda: bool(found()), platform)
+    before = found()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: bool(found() - before), platform)
+    wait_for(lambda: run("status", env=env).returncode == 0, platform)
+
+
+def test_a_platform_killed_whole_is_taken_over_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    env = environment(tmp_path / "home")
+    with up(env) as first:
+        first.kill()
+        first.wait()
+        left = marked(home(env))
+        assert left, "the children outlive a parent that is killed"
+        with up(env) as second:
+            assert not any(process.is_running() for process in left)
+            assert forecasts(env) == 10
+            children = marked(home(env))
+            second.send_signal(signal.SIGINT)
+            assert second.wait() == 0
+    assert not any(process.is_running() for process in children)
+    assert server(env).pid() is None
+
+
+def test_a_terminal_that_is_closed_ends_everything(tmp_path: Path) -> None:
+    env = environment(tmp_path / "home")
+    home(env).mkdir()
+    with subprocess.Popen([*COMMAND, "up"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        while not marked(home(env)):
+            assert process.poll() is None
+        process.stderr.close()
+        process.send_signal(signal.SIGHUP)
+    assert marked(home(env)) == []
+    assert server(env).pid() is None

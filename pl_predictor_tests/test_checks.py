@@ -1,0 +1,131 @@
+"""Verdicts: which numbers fail, how badly, and which evaluation is the newest that has a verdict at all."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pl_predictor.checks import judge_score, latest_evaluation
+from pl_predictor.settings import Settings
+
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+NAN = float("nan")
+
+
+def metric(value: float, n: int = 100, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+    """A row of model_metrics as far as a verdict needs it."""
+    return {"value": value, "metadata": {"n": n, "low": low, "high": high, "first_kickoff": "2024-01-13T15:00"}}
+
+
+@pytest.mark.parametrize(
+    ("row", "passed", "severity", "words"),
+    [
+        (None, True, None, "no settled forecast yet"),
+        (metric(0.10, n=49, high=0.2), True, None, "too few to judge, 50 are needed"),
+        (metric(0.10, n=50, high=0.2), False, ERROR, "0.100 over 50 forecasts is below 0.55, beyond noise"),
+        (metric(0.55, low=0.45, high=0.65), True, None, "0.550, at least 0.55"),
+        (metric(0.60, low=0.50, high=0.70), True, None, "0.600, at least 0.55"),
+        (metric(0.60, low=None, high=None), True, None, "0.600, at least 0.55"),
+        (metric(0.54, low=0.44, high=0.64), False, WARN, "0.540 over 100 forecasts is below 0.55, within noise"),
+        (metric(0.45, low=0.35, high=0.55), False, WARN, "within noise"),
+        (metric(0.40, low=0.30, high=0.5499), False, ERROR, "0.400 over 100 forecasts is below 0.55, beyond noise"),
+        (metric(0.54, low=None, high=None), False, ERROR, "beyond noise"),
+        (metric(NAN, low=NAN, high=NAN), False, ERROR, "beyond noise"),
+    ],
+    ids=[
+        "none",
+        "too small",
+        "just large enough",
+        "at the threshold",
+        "above",
+        "above without interval",
+        "within noise",
+        "interval ends at the threshold",
+        "beyond noise",
+        "below without interval",
+        "not a number",
+    ],
+)
+def test_a_score_is_judged_by_threshold_sample_and_interval(
+    row: dict[str, Any] | None, passed: bool, severity: dg.AssetCheckSeverity | None, words: str
+) -> None:
+    verdict = judge_score(row, threshold=0.55, min_sample=50)
+    assert verdict.passed is passed
+    assert words in (verdict.description or "")
+    if severity is not None:
+        assert verdict.severity is severity
+
+
+def test_a_verdict_shows_what_it_rests_on_and_nothing_that_is_unknown() -> None:
+    shown = judge_score(metric(0.4, low=0.3, high=None), threshold=0.55, min_sample=50).metadata
+    assert {name: value.value for name, value in shown.items()} == {
+        "value": 0.4,
+        "threshold": 0.55,
+        "n": 100,
+        "low": 0.3,
+        "first_kickoff": "2024-01-13T15:00",
+    }
+    nothing = judge_score(None, threshold=0.55, min_sample=50).metadata
+    assert {name: value.value for name, value in nothing.items()} == {"n": 0, "threshold": 0.55}
+
+
+# --- the newest evaluation, on a real instance -----------------------------------------------------------------------
+
+
+@dg.asset
+def thing() -> None: ...
+
+
+@dg.asset_check(asset=thing)
+def claim(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    outcome = context.run.tags["outcome"]
+    if outcome == "crashed":
+        raise ValueError("the check is broken")
+    return dg.AssetCheckResult(passed=outcome == "passed", description=outcome)
+
+
+KEY = dg.AssetCheckKey(thing.key, "claim")
+JOB = dg.Definitions(assets=[thing], asset_checks=[claim], jobs=[dg.define_asset_job("all_of_it")])
+
+
+@pytest.fixture
+def instance(environment: Settings) -> Iterator[dg.DagsterInstance]:  # noqa: ARG001
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def happens(instance: dg.DagsterInstance, outcome: str) -> None:
+    job = JOB.resolve_job_def("all_of_it")
+    if outcome == "planned":
+        instance.create_run_for_job(job, asset_selection=None)
+    else:
+        job.execute_in_process(instance=instance, tags={"outcome": outcome}, raise_on_error=False)
+
+
+@pytest.mark.parametrize(
+    ("history", "newest"),
+    [
+        ([], None),
+        (["passed"], "passed"),
+        (["failed"], "failed"),
+        (["planned"], None),
+        (["crashed"], None),
+        (["passed", "failed"], "failed"),
+        (["failed", "passed"], "passed"),
+        (["failed", "crashed"], "failed"),
+        (["passed", "planned"], "passed"),
+        (["failed", "passed", "crashed", "planned"], "passed"),
+    ],
+    ids=lambda value: " then ".join(value) or "never run" if isinstance(value, list) else None,
+)
+def test_the_newest_evaluation_is_the_last_that_has_a_verdict(
+    instance: dg.DagsterInstance, history: list[str], newest: str | None
+) -> None:
+    for outcome in history:
+        happens(instance, outcome)
+    planned = instance.event_log_storage.get_asset_check_execution_history(KEY, limit=10)
+    assert len(planned) == len(history), "each of these is in Dagster's own history"
+    found = latest_evaluation(instance, KEY)
+    assert (found.description if found else None) == newest
+    assert found is None or (found.passed, found.asset_check_key) == (newest == "passed", KEY)
