@@ -39,6 +39,6 @@ check: setup  ## lint and strict types
 bench: setup  ## run the benchmarks, figures as JSON
 	@$(BIN)/python -m pl_predictor_tests.bench
 
-lock:  ## resolve requirements.txt again from setup.cfg
+lock: setup  ## resolve requirements.txt again from setup.cfg
 	@$(BIN)/uv pip compile setup.cfg --extra dev --universal --python-version 3.10 --generate-hashes \
 		--no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements.txt

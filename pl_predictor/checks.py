@@ -11,11 +11,12 @@ import dagster as dg
 from pl_predictor.assets.drift_report import drift_report
 from pl_predictor.assets.performance_metrics import performance_metrics
 from pl_predictor.assets.predictions import predictions
-from pl_predictor.core.matches import KEY
+from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
+from pl_predictor.storage.metrics import EARLIEST
 
 
 def judge_score(metric: dict[str, Any] | None, threshold: float, min_sample: int) -> dg.AssetCheckResult:
@@ -34,7 +35,7 @@ def judge_score(metric: dict[str, Any] | None, threshold: float, min_sample: int
         return dg.AssetCheckResult(passed=True, description=verdict, metadata=shown)
     if value >= threshold:
         return dg.AssetCheckResult(passed=True, description=f"{value:.3f}, at least {threshold}", metadata=shown)
-    within_noise = high is not None and high >= threshold
+    within_noise = high is None or high >= threshold  # without an interval nothing is beyond noise
     noise = "within noise" if within_noise else "beyond noise"
     return dg.AssetCheckResult(
         passed=False,
@@ -53,7 +54,7 @@ def _latest(
 ) -> dict[str, Any] | None:
     as_of = feed.moment(context).as_of
     version = registry.serving(as_of).version
-    found = postgres.metrics.get_metrics_by_date_range(as_of, as_of, metric_type, version)
+    found = postgres.metrics.get_metrics_by_date_range(EARLIEST, as_of, metric_type, version)
     return None if found.empty else dict(found.iloc[-1])
 
 
@@ -101,16 +102,16 @@ def drift_share_below_threshold(
 
 @dg.asset_check(asset=predictions)
 def every_coming_fixture_has_a_forecast(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, policy: Policy
 ) -> dg.AssetCheckResult:
-    """No fixture of the forecast horizon is left without a forecast of the model that serves."""
+    """No fixture of the forecast horizon is left without a forecast."""
     from datetime import timedelta
 
     as_of = feed.moment(context).as_of
     known = postgres.matches.matches(as_of)
     horizon = as_of + timedelta(days=policy.forecast_days)
-    coming = known[known["result"].isna() & (known["kickoff"] > as_of) & (known["kickoff"] <= horizon)]
-    made = postgres.metrics.get_predictions_by_date_range(as_of, as_of, registry.serving(as_of).version)
+    coming = upcoming(known, as_of, horizon)
+    made = postgres.metrics.get_predictions_by_date_range(EARLIEST, as_of)
     missing = coming[list(KEY)].merge(made[list(KEY)].drop_duplicates(), how="left", indicator=True)
     missing = missing[missing["_merge"] == "left_only"]
     names = ", ".join(f"{m.home_team} - {m.away_team}" for m in missing.itertuples())

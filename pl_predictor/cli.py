@@ -76,13 +76,14 @@ def run(as_of: str | None, as_json: bool) -> None:
 
 
 @main.command()
-def migrate() -> None:
+@click.option("--fresh-start", is_flag=True, help="nothing of the platform runs: fail the runs that never ended")
+def migrate(fresh_start: bool) -> None:
     """Bring the tables of the platform and of Dagster up to date."""
     from pl_predictor.services.environment import ready
     from pl_predictor.services.loop import migrate as bring_up_to_date
 
     with ready(get_settings()) as settings:
-        bring_up_to_date(settings)
+        bring_up_to_date(settings, fresh_start=fresh_start)
 
 
 @main.command()

@@ -7,6 +7,7 @@ import dagster as dg
 
 from pl_predictor import checks, jobs
 from pl_predictor.assets import drift_report, features, matches, performance_metrics, predictions, trained_model
+from pl_predictor.resources.launchpad import with_defaults
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -22,7 +23,7 @@ def build_defs(
     """The definitions, with `resources` in place of those of the same key (feed, postgres, registry, policy)."""
     settings = get_settings()
     defaults = {
-        "feed": MatchFeed(source=settings.source, as_of=settings.as_of),
+        "feed": with_defaults(MatchFeed, source=settings.source, as_of=settings.as_of),
         # Read when a run starts: the launchpad shows the variables' names and not the password.
         "postgres": Postgres(
             host=dg.EnvVar("POSTGRES_HOST"),

@@ -7,10 +7,10 @@ is the line about it in the README's table of configuration. A wrong value is a 
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pl_predictor.core.errors import PredictorError
@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     """The platform's configuration. `get_settings()` builds it; keywords are the variables' names."""
 
     # By alias only: a field called `home` would otherwise be read from HOME.
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = _field(
         "PL_HOME", PROJECT / ".pl_predictor", "folder for all that the platform keeps: database, models, logs"
@@ -77,6 +77,23 @@ class Settings(BaseSettings):
     min_weighted_f1: float = _field("PL_MIN_WEIGHTED_F1", 0.50, "their weighted F1, at least", ge=0, le=1)
     max_drift_share: float = _field("PL_MAX_DRIFT_SHARE", 0.5, "share of drifted columns, at most", ge=0, le=1)
 
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("mlflow_tracking_uri", mode="after")
+    @classmethod
+    def _server_or_database(cls, address: str | None) -> str | None:
+        if address is not None and not address.startswith(("http://", "https://", "postgresql")):
+            raise ValueError("MLflow is reached by http://, https:// or postgresql+psycopg2://")
+        return address
+
+    @property
+    def own_mlflow_server(self) -> bool:
+        """True where the platform runs MLflow's UI itself, on the database."""
+        return self.tracking_uri.startswith("postgresql")
+
     @property
     def embedded(self) -> bool:
         """True where the platform runs its own PostgreSQL."""
@@ -102,7 +119,7 @@ class Settings(BaseSettings):
     def mlflow_url(self) -> str:
         """Address of the MLflow UI for a browser."""
         if self.mlflow_tracking_uri and self.mlflow_tracking_uri.startswith("http"):
-            return self.mlflow_tracking_uri.rstrip("/")
+            return without_user(self.mlflow_tracking_uri).rstrip("/")
         return f"http://{_reachable(self.bind)}:{self.mlflow_port}"
 
     def environment(self) -> dict[str, str]:
@@ -138,7 +155,13 @@ class Settings(BaseSettings):
         }
 
 
-def _reachable(bind: str) -> Literal["127.0.0.1"] | str:
+def without_user(address: str) -> str:
+    """The address as everybody may read it: no user and no password."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _reachable(bind: str) -> str:
     return "127.0.0.1" if bind in {"0.0.0.0", "::"} else bind
 
 

@@ -29,7 +29,7 @@ LINEAGE = {
     "matches": set(),
     "features": {"matches"},
     "trained_model": {"features"},
-    "predictions": {"trained_model"},
+    "predictions": {"features", "trained_model"},
     "performance_metrics": {"matches", "predictions"},
     "drift_report": {"features", "trained_model"},
 }
@@ -185,18 +185,17 @@ def judged_by(run_config: dict[str, Any]) -> Policy:
     return seen[0]
 
 
-def test_the_launchpad_changes_thresholds_for_one_run() -> None:
-    configured = Policy.from_settings(get_settings())
-    changed = {name: getattr(configured, name) for name in Policy.model_fields} | {"min_accuracy": 0.99}
-    assert judged_by({"resources": {"policy": {"config": changed}}}).min_accuracy == 0.99
-    assert judged_by({}).min_accuracy == 0.55
-
-
-def test_a_policy_given_in_part_is_refused_and_not_completed_with_other_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_launchpad_changes_one_threshold_for_one_run_and_leaves_the_others_as_configured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PL_MIN_SAMPLE", "80")
     get_settings.cache_clear()
-    with pytest.raises(dg.DagsterInvalidConfigError, match=r"Missing required config entries .*'min_sample'"):
-        judged_by({"resources": {"policy": {"config": {"min_accuracy": 0.99}}}})
+    try:
+        policy = judged_by({"resources": {"policy": {"config": {"min_accuracy": 0.99}}}})
+        assert (policy.min_accuracy, policy.min_sample, policy.min_weighted_f1) == (0.99, 80, 0.5)
+        assert judged_by({}).min_accuracy == 0.55
+    finally:
+        get_settings.cache_clear()
 
 
 def test_a_resource_can_be_replaced() -> None:

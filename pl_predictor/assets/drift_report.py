@@ -12,6 +12,7 @@ from pl_predictor.assets.trained_model import trained_model
 from pl_predictor.code_version import code_version
 from pl_predictor.core.drift import comparable, compare
 from pl_predictor.core.features import FEATURES
+from pl_predictor.core.matches import result_known_from
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -41,12 +42,13 @@ def drift_report(
 
     moment = feed.moment(context)
     champion = registry.serving(moment.as_of)
-    seen = postgres.matches.features(moment.as_of)
+    seen = postgres.matches.features(moment.as_of, exactly=moment.replay)
     played = seen[seen["result"].notna()].reset_index(drop=True)
     forecasts = registry.load(champion).forecast(played)
     played = pd.concat([played, forecasts[list(PROBABILITIES)]], axis=1)
     current = played.tail(policy.drift_window)
-    reference = played[played["kickoff"] <= champion.trained_until].drop(index=current.index, errors="ignore")
+    trained_on = played[result_known_from(played["kickoff"]) <= champion.trained_until]
+    reference = trained_on.drop(index=current.index, errors="ignore")
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),
         "model": dg.MetadataValue.url(registry.model_url(champion)),
@@ -63,7 +65,12 @@ def drift_report(
         categorical=comparable(reference, current, CATEGORICAL),
     )
     report = registry.keep_drift_report(
-        drift.html, version=champion, as_of=moment.as_of, share=drift.share, dagster_run_id=context.run_id
+        drift.html,
+        version=champion,
+        as_of=moment.as_of,
+        share=drift.share,
+        instance=context.instance,
+        dagster_run_id=context.run.run_id,
     )
     postgres.metrics.store_drift(drift.columns, as_of=moment.as_of, model_version=champion.version)
     postgres.metrics.store_model_metric(

@@ -1,13 +1,16 @@
 """The asset `predictions`."""
 
+from datetime import timedelta
+
 import dagster as dg
 import pandas as pd
 
 from pl_predictor import tables
+from pl_predictor.assets.features import features
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.trained_model import trained_model
 from pl_predictor.code_version import code_version
-from pl_predictor.core.matches import KEY
+from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -15,7 +18,7 @@ from pl_predictor.resources.postgres import Postgres
 
 
 @dg.asset(
-    deps=[trained_model],
+    deps=[features, trained_model],
     group_name="forecasts",
     owners=OWNERS,
     kinds={"python", "scikitlearn", "postgres"},
@@ -31,11 +34,14 @@ def predictions(
 
     moment = feed.moment(context)
     known = postgres.matches.matches(moment.as_of)
-    upcoming = postgres.matches.features(moment.as_of).merge(_upcoming(known, moment, policy)[list(KEY)], on=list(KEY))
-    if upcoming.empty:
+    # A match that kicks off while the run waits or works would be refused, and with it the forecasts of all others.
+    coming = upcoming(known, feed.sealable_after(moment), moment.as_of + timedelta(days=policy.forecast_days))
+    seen = postgres.matches.features(moment.as_of, exactly=moment.replay)
+    rows_seen = seen.drop(columns="kickoff").merge(coming[[*KEY, "kickoff"]], on=list(KEY))
+    if rows_seen.empty:
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "reason": _why_none(known, moment, policy)})
     champion = registry.serving(moment.as_of)
-    forecasts = registry.load(champion).forecast(upcoming)
+    forecasts = registry.load(champion).forecast(rows_seen)
     odds = known[[*KEY, "home_odds", "draw_odds", "away_odds", "odds_source"]]
     new = postgres.metrics.store_predictions(
         forecasts.merge(odds, on=list(KEY)),
@@ -43,7 +49,7 @@ def predictions(
         replay=moment.replay,
         model_version=champion.version,
         code_version=code_version(),
-        dagster_run_id=context.run_id,
+        dagster_run_id=context.run.run_id,
     )
     shown = ["kickoff", "home_team", "away_team", "p_home", "p_draw", "p_away", "prediction", "information"]
     return dg.MaterializeResult(
@@ -56,11 +62,6 @@ def predictions(
             "probabilities": dg.MetadataValue.md(plots.fixtures(forecasts)),
         }
     )
-
-
-def _upcoming(known: pd.DataFrame, moment: Moment, policy: Policy) -> pd.DataFrame:
-    until = moment.as_of + pd.Timedelta(days=policy.forecast_days)
-    return known[known["result"].isna() & (known["kickoff"] > moment.as_of) & (known["kickoff"] <= until)]
 
 
 def _why_none(known: pd.DataFrame, moment: Moment, policy: Policy) -> str:

@@ -8,10 +8,17 @@ import pandas as pd
 
 from pl_predictor.assets.features import features
 from pl_predictor.assets.presentation import OWNERS
-from pl_predictor.code_version import code_version
+from pl_predictor.code_version import code_version, feature_version
 from pl_predictor.core.features import FEATURES, MARKET
+from pl_predictor.core.matches import result_known_from
 from pl_predictor.resources.match_feed import MatchFeed
-from pl_predictor.resources.model_registry import ModelRegistry, ModelVersion
+from pl_predictor.resources.model_registry import (
+    FEATURES_TAG,
+    FINGERPRINT_TAG,
+    TRAINED_UNTIL_TAG,
+    ModelRegistry,
+    ModelVersion,
+)
 from pl_predictor.resources.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -45,21 +52,23 @@ def trained_model(
     from pl_predictor.core.model import train
     from pl_predictor.core.scoring import calibration_table, scorecard
 
-    as_of = feed.moment(context).as_of
-    seen = postgres.matches.features(as_of)
+    moment = feed.moment(context)
+    as_of = moment.as_of
+    seen = postgres.matches.features(as_of, exactly=moment.replay)
     played = seen[seen["result"].notna()].reset_index(drop=True)
     fingerprint = _fingerprint(played)
-    version = registry.find(fingerprint)
     metadata: dict[str, Any] = {}
-    if version is None:
-        with registry.training_run(context) as tracking:
-            trained = train(played)
-            scores = scorecard(trained.record)
-            version = _track(tracking, registry, trained, scores, fingerprint, as_of.isoformat())
-        metadata["reliability"] = dg.MetadataValue.md(plots.reliability(calibration_table(trained.record)))
-    else:
-        metadata["reason"] = f"version {version.version} was trained on these rows by this code: nothing new to learn"
-    champion = registry.ensure_champion(version)
+    with postgres.one_at_a_time("trained_model"):  # two runs at once would both find nothing, and both train
+        version = registry.find(fingerprint)
+        if version is None:
+            with registry.training_run(context) as tracking:
+                trained = train(played)
+                scores = scorecard(trained.record)
+                version = _track(tracking, registry, trained, scores, fingerprint, as_of.isoformat())
+            metadata["reliability"] = dg.MetadataValue.md(plots.reliability(calibration_table(trained.record)))
+        else:
+            metadata["reason"] = f"version {version.version} was trained on these rows by this code: nothing new"
+        champion = registry.ensure_champion(version)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(played),
@@ -110,7 +119,12 @@ def _track(
     tracking.log_text(card, "model_card.md")
     tracking.log_text(trained.record.to_csv(index=False), "walk_forward.csv")
     uri = registry.log_model(forecaster, [*FEATURES, *MARKET])
-    tags = {"fingerprint": fingerprint, "as_of": as_of, "code_version": code_version(), "features": ", ".join(FEATURES)}
+    tags = {
+        FINGERPRINT_TAG: fingerprint,
+        FEATURES_TAG: feature_version(),
+        TRAINED_UNTIL_TAG: result_known_from(pd.Series([trained.last_match]))[0].isoformat(),
+        "code_version": code_version(),
+    }
     return registry.register(uri, tracking.active_run().info.run_id, tags, card)
 
 

@@ -34,12 +34,15 @@ def implied_probabilities(odds: NDArray[np.float64]) -> NDArray[np.float64]:
     power = np.zeros(len(log_odds))
     missing = np.isnan(log_odds).any(axis=1)
     log_odds[missing] = 1.0
+    done = np.zeros(len(log_odds), dtype=bool)
     # The sum falls and is convex in k, and exceeds 1 at k = 0: from there Newton's steps never overshoot the root.
     for _ in range(_MAX_STEPS):
         terms = np.exp(-power[:, None] * log_odds)
         step = (terms.sum(axis=1) - 1.0) / (terms * log_odds).sum(axis=1)
-        power += step
-        if (np.abs(step) <= _TOLERANCE * np.maximum(power, 1.0)).all():
+        # A row that is done stays as it is: its probabilities must not depend on which rows stand beside it.
+        power += np.where(done, 0.0, step)
+        done |= np.abs(step) <= _TOLERANCE * np.maximum(power, 1.0)
+        if done.all():
             break
     else:
         raise ValueError(f"the power method did not converge in {_MAX_STEPS} steps for odds {odds!r}")

@@ -137,6 +137,12 @@ def odds_known_from(kickoff: pd.Series) -> pd.Series:
     return tuesday.where(tuesday > friday, friday)
 
 
+def upcoming(matches: pd.DataFrame, after: datetime, until: datetime) -> pd.DataFrame:
+    """The matches without a result that kick off later than `after` and not later than `until`."""
+    kickoff = matches["kickoff"]
+    return matches[matches["result"].isna() & (kickoff > after) & (kickoff <= until)]
+
+
 def known_at(matches: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     """What was knowable about `matches` at `as_of`: a new match frame; the input stays as it is.
 

@@ -9,7 +9,8 @@ from pl_predictor.core.matches import KEY
 def official_forecasts(forecasts: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     """The forecasts that performance is scored on: of each match the last one made before its kick-off.
 
-    forecasts: rows of `model_predictions` of one model, with as_of, p_home, p_draw, p_away and the odds that were seen.
+    forecasts: rows of `model_predictions` of one model, in the order they were written, with as_of,
+        p_home, p_draw, p_away and the odds that were seen.
     matches: match frame as known at the moment of scoring; a match that was moved has its new kick-off there.
     Returns a forecast frame with as_of, result (None until known), and market_home, market_draw, market_away: the
     de-vigged odds of the forecast's own moment, NaN where there were none.
@@ -18,7 +19,9 @@ def official_forecasts(forecasts: pd.DataFrame, matches: pd.DataFrame) -> pd.Dat
     odds = ["home_odds", "draw_odds", "away_odds"]
     joined = forecasts[[*KEY, *forecast_columns, *odds]].merge(matches[[*KEY, "kickoff", "result"]], on=list(KEY))
     before = joined[joined["as_of"] < joined["kickoff"]].sort_values(["kickoff", "home_team", "as_of"], kind="stable")
-    official = before.drop_duplicates(list(KEY), keep="last").reset_index(drop=True)
+    # Of forecasts for one moment the first written counts: a past moment can be forecast again by later code.
+    first = before.drop_duplicates([*KEY, "as_of"], keep="first")
+    official = first.drop_duplicates(list(KEY), keep="last").reset_index(drop=True)
     market = pd.DataFrame(
         implied_probabilities(official[odds].to_numpy(dtype="float64")),
         columns=["market_home", "market_draw", "market_away"],

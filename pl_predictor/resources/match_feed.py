@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,8 @@ AS_OF_TAG = "pl_predictor/as_of"
 
 # Parsing takes longer than everything else that a source does; each process parses once.
 _source: Callable[[str], MatchSource] = lru_cache(maxsize=None)(get_source)
+
+SEALING_TAKES = timedelta(minutes=1)
 
 RunContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
@@ -49,6 +51,10 @@ class MatchFeed(dg.ConfigurableResource[Any]):
         if record is None:
             raise RuntimeError(f"run {run.run_id} is not in the instance's storage")
         return Moment(record.create_timestamp.astimezone(timezone.utc), replay=False)
+
+    def sealable_after(self, moment: Moment) -> datetime:
+        """Forecasts of matches that kick off later than this can be sealed: later than the moment, live than now."""
+        return moment.as_of if moment.replay else datetime.now(timezone.utc) + SEALING_TAKES
 
     def matches(self, moment: Moment) -> pd.DataFrame:
         """What the source knew at that moment (match frame)."""

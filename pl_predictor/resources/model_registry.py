@@ -13,14 +13,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
+from pl_predictor.code_version import feature_version
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.settings import MODEL_NAME, Settings
+from pl_predictor.settings import MODEL_NAME, Settings, without_user
 from pl_predictor.storage.connection import open_engine
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ DRIFT_REPORTS_KEPT = 60
 
 CHAMPION = "champion"
 FINGERPRINT_TAG = "fingerprint"
+FEATURES_TAG = "features"
+TRAINED_UNTIL_TAG = "trained_until"
+PLATFORM_TAG = "platform"
 
 
 @dataclass(frozen=True)
@@ -45,16 +50,25 @@ class ModelVersion:
     run_id: str
     tags: Mapping[str, str]
 
+    def serves(self, as_of: datetime) -> bool:
+        """True if it saw no result that was unknown at `as_of`, and today's features are those it was trained on."""
+        return self.reads_todays_features and self.trained_until is not None and self.trained_until <= as_of
+
     @property
-    def trained_until(self) -> datetime:
-        """The `as_of` of its training (UTC): it saw no result later than that."""
-        return datetime.fromisoformat(self.tags["as_of"])
+    def reads_todays_features(self) -> bool:
+        """True if the code of the features is the code that it was trained with."""
+        return self.tags.get(FEATURES_TAG) == feature_version()
+
+    @property
+    def trained_until(self) -> datetime | None:
+        """When the last result that it was trained on became known (UTC); None for a version of somebody else's."""
+        return datetime.fromisoformat(self.tags[TRAINED_UNTIL_TAG]) if TRAINED_UNTIL_TAG in self.tags else None
 
 
 class ModelRegistry(dg.ConfigurableResource[Any]):
     """MLflow at `tracking_uri`; artifacts in `artifact_folder` unless the address is an MLflow server's own."""
 
-    tracking_uri: str
+    tracking_uri: str = Field(repr=False)
     artifact_folder: str
     ui_url: str
     _client: "MlflowClient | None" = PrivateAttr(default=None)
@@ -89,8 +103,8 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
                 urllib.request.urlopen(f"{self.tracking_uri.rstrip('/')}/health", timeout=5).close()
             except (OSError, http.client.HTTPException) as error:  # nobody, or somebody who speaks another protocol
                 raise PredictorError(
-                    f"MLflow at {self.tracking_uri} cannot be reached ({str(error).strip()}): start it, or correct "
-                    "MLFLOW_TRACKING_URI"
+                    f"MLflow at {without_user(self.tracking_uri)} cannot be reached ({str(error).strip()}): start it, "
+                    "or correct MLFLOW_TRACKING_URI"
                 ) from error
 
     def _experiment(self, client: "MlflowClient", name: str) -> str:
@@ -107,11 +121,13 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
 
         client = self.client()
         experiment = self._experiment(client, TRAINING_EXPERIMENT)
-        self._end_abandoned_runs(client, experiment, context.instance)
+        dagster_run = context.run
         config = {"experiment_name": TRAINING_EXPERIMENT, "mlflow_tracking_uri": self.tracking_uri}
         status = "KILLED"  # what an interruption, which is no Exception, leaves
-        run_id: str | None = None
+        ours = set[str]()
         try:
+            run_id = self._open_run(client, experiment, dagster_run.job_name, context.instance, dagster_run.run_id)
+            ours.add(run_id)
             with ExitStack() as stack:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", dg.BetaWarning)  # dagster-mlflow is beta as a whole
@@ -120,12 +136,11 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
                     opened = dg.build_resources(
                         {"mlflow": mlflow_tracking},
                         instance=context.instance,
-                        dagster_run=context.run,
+                        dagster_run=dagster_run,
                         log_manager=context.log,
-                        resource_config={"mlflow": {"config": config}},
+                        resource_config={"mlflow": {"config": {**config, "mlflow_run_id": run_id}}},
                     )
                     resources = stack.enter_context(opened)
-                run_id = resources.mlflow.active_run().info.run_id
                 yield resources.mlflow
             status = "FINISHED"
         except Exception:
@@ -133,19 +148,33 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
             raise
         finally:
             mlflow.end_run(status)
-            if run_id is not None:  # dagster-mlflow ended it, and takes Dagster's interruption for a failure
+            # An interruption may come while the run is opened; and dagster-mlflow takes Dagster's for a failure.
+            opened_by_us = f"attributes.status = 'RUNNING' and tags.dagster_run_id = '{dagster_run.run_id}'"
+            ours |= {run.info.run_id for run in client.search_runs([experiment], opened_by_us)}
+            for run_id in ours:
                 client.set_terminated(run_id, status)
-            self._end_abandoned_runs(client, experiment, context.instance)
 
-    def _end_abandoned_runs(self, client: "MlflowClient", experiment: str, instance: dg.DagsterInstance) -> None:
-        """End the tracking runs whose Dagster run is over, or that no Dagster run owns.
+    def _open_run(
+        self,
+        client: "MlflowClient",
+        experiment: str,
+        name: str,
+        instance: dg.DagsterInstance,
+        dagster_run_id: str,
+        **tags: str,
+    ) -> str:
+        """A new tracking run that says whose it is; those of this platform whose Dagster run is over are ended first.
 
-        A killed process leaves the first, one that was interrupted while dagster-mlflow opened a run the second.
+        A process that is killed leaves its tracking run RUNNING; runs of other platforms on the same MLflow are theirs.
         """
-        for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-            owner = instance.get_run_by_id(run.data.tags.get("dagster_run_id", ""))
+        platform = sha256(self.artifact_folder.encode()).hexdigest()[:12]
+        left = f"attributes.status = 'RUNNING' and tags.{PLATFORM_TAG} = '{platform}'"
+        for run in client.search_runs([experiment], left):
+            owner = instance.get_run_by_id(run.data.tags["dagster_run_id"])
             if owner is None or owner.is_finished:
                 client.set_terminated(run.info.run_id, "KILLED")
+        whose = {"dagster_run_id": dagster_run_id, PLATFORM_TAG: platform}
+        return str(client.create_run(experiment, run_name=name, tags={**tags, **whose}).info.run_id)
 
     def log_model(self, forecaster: "MatchForecaster", columns: list[str]) -> str:
         """Store the model in the active tracking run, with its signature; returns its address."""
@@ -164,7 +193,7 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
                 inputs=Schema([ColSpec("double", name, required=not name.startswith("market_")) for name in columns]),
                 outputs=Schema([ColSpec("string")]),
             ),
-            pip_requirements=["pl_predictor", "scikit-learn", "skops", "pandas"],
+            pip_requirements=["scikit-learn", "skops", "pandas"],
         )
         return str(info.model_uri)
 
@@ -205,20 +234,22 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
         A model that has seen results of after `as_of` never forecasts there. PredictorError where there is none.
         """
         champion = self.champion()
-        if champion is not None and champion.trained_until <= as_of:
+        if champion is not None and champion.serves(as_of):
             return champion
         versions = map(_model_version, self.client().search_model_versions(f"name = '{MODEL_NAME}'"))
-        earlier = [version for version in versions if version.trained_until <= as_of]
+        earlier = [
+            (version.trained_until, int(version.version), version) for version in versions if version.serves(as_of)
+        ]
         if not earlier:
             raise PredictorError(
                 f"no model was trained on what was known at {as_of:%Y-%m-%d %H:%M} UTC: materialize trained_model first"
             )
-        return max(earlier, key=lambda version: (version.trained_until, int(version.version)))
+        return max(earlier, key=lambda found: found[:2])[2]
 
     def ensure_champion(self, candidate: ModelVersion) -> ModelVersion:
         """Who is champion: the bearer of the alias, or `candidate` if nobody is or if the bearer has other features."""
         champion = self.champion()
-        if champion is not None and champion.tags["features"] == candidate.tags["features"]:
+        if champion is not None and champion.reads_todays_features:
             return champion
         self.client().set_registered_model_alias(MODEL_NAME, CHAMPION, candidate.version)
         return candidate
@@ -227,6 +258,7 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
         """The forecaster of that version."""
         import mlflow
         import skops.io
+        from skops.io.exceptions import UntrustedTypesFoundException
 
         from pl_predictor.core.model import TRUSTED_TYPES
 
@@ -236,7 +268,13 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
             path = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder)) / "model.skops"
             if not path.is_file():
                 raise PredictorError(f"model version {version.version} has no file model.skops in {uri}: train again")
-            forecaster: MatchForecaster = skops.io.load(path, trusted=TRUSTED_TYPES)
+            try:
+                forecaster: MatchForecaster = skops.io.load(path, trusted=TRUSTED_TYPES)
+            except UntrustedTypesFoundException as error:
+                raise PredictorError(
+                    f"model version {version.version} holds types that this package does not trust ({error}): "
+                    "somebody else made that file; train again"
+                ) from error
         return forecaster
 
     def metrics(self, version: ModelVersion) -> dict[str, float]:
@@ -244,7 +282,14 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
         return dict(self.client().get_run(version.run_id).data.metrics)
 
     def keep_drift_report(
-        self, html: str, *, version: ModelVersion, as_of: datetime, share: float, dagster_run_id: str
+        self,
+        html: str,
+        *,
+        version: ModelVersion,
+        as_of: datetime,
+        share: float,
+        instance: dg.DagsterInstance,
+        dagster_run_id: str,
     ) -> str:
         """Store a drift report as a run of its own, once a moment; returns the address where a browser opens it."""
         client = self.client()
@@ -252,17 +297,20 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
         tags = {"as_of": as_of.isoformat(), "model_version": version.version}
         same = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
         found = client.search_runs([experiment], same)
+        name = f"drift {as_of:%Y-%m-%d %H:%M} of version {version.version}"
         if found:
-            run = found[0]
+            run_id = str(found[0].info.run_id)
         else:
-            name = f"drift {as_of:%Y-%m-%d %H:%M} of version {version.version}"
-            run = client.create_run(experiment, tags=tags, run_name=name)
-        client.set_tag(run.info.run_id, "dagster_run_id", dagster_run_id)
-        client.log_metric(run.info.run_id, "drift_share", share)
-        client.log_text(run.info.run_id, html, "drift_report.html")
-        client.set_terminated(run.info.run_id)
+            run_id = self._open_run(client, experiment, name, instance, dagster_run_id, **tags)
+        status = "FAILED"
+        try:
+            client.log_metric(run_id, "drift_share", share)
+            client.log_text(run_id, html, "drift_report.html")
+            status = "FINISHED"
+        finally:
+            client.set_terminated(run_id, status)
         self._prune(client, experiment)
-        return f"{self.ui_url}/#/experiments/{experiment}/runs/{run.info.run_id}/artifacts/drift_report.html"
+        return f"{self.ui_url}/#/experiments/{experiment}/runs/{run_id}/artifacts/drift_report.html"
 
     def _prune(self, client: "MlflowClient", experiment: str) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from pl_predictor.resources.launchpad import with_defaults
 from pl_predictor.settings import Settings
 
 _FIELDS = Settings.model_fields
@@ -28,4 +29,4 @@ class Policy(dg.ConfigurableResource[Any]):
     @classmethod
     def from_settings(cls, settings: Settings) -> "Policy":
         """The policy that the environment asks for."""
-        return cls(**{name: getattr(settings, name) for name in cls.model_fields if name in _FIELDS})
+        return with_defaults(cls, **{name: getattr(settings, name) for name in cls.model_fields if name in _FIELDS})

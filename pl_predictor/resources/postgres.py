@@ -1,10 +1,12 @@
 """The PostgreSQL that holds the platform's tables, for assets and checks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from pydantic import PrivateAttr
-from sqlalchemy import URL, Engine
+from pydantic import Field, PrivateAttr
+from sqlalchemy import URL, Engine, text
 
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.matches import MatchStorage
@@ -18,7 +20,7 @@ class Postgres(dg.ConfigurableResource[Any]):
     port: int
     database: str
     user: str
-    password: str
+    password: str = Field(repr=False)
     _engine: Engine | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
@@ -37,6 +39,16 @@ class Postgres(dg.ConfigurableResource[Any]):
         if self._engine is None:
             raise RuntimeError("the Postgres resource is used outside a run")
         return self._engine
+
+    @contextmanager
+    def one_at_a_time(self, task: str) -> Iterator[None]:
+        """Wait until nobody else on this database is inside a block for the same task; a killed process lets go."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtext(:task))"), {"task": task})
+            try:
+                yield
+            finally:
+                connection.invalidate()  # closes the connection, and the lock with it
 
     @property
     def matches(self) -> MatchStorage:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import psutil
+from sqlalchemy import text
 
 from pl_predictor import migrations
 from pl_predictor.code_version import code_version
@@ -45,18 +46,24 @@ class LoopResult:
     failed_checks: dict[str, str]
 
 
-def migrate(settings: Settings) -> bool:
-    """Bring the platform's own tables and Dagster's up to date; MLflow creates its own. True if ours changed."""
+def migrate(settings: Settings, *, fresh_start: bool = False) -> None:
+    """Bring the platform's own tables and Dagster's up to date, and fail abandoned runs; MLflow creates its own tables.
+
+    One at a time: two processes that both create Dagster's tables would fail.
+    """
     import dagster as dg
 
     engine = open_engine(settings.database_url(settings.postgres_db))
     try:
-        changed = migrations.upgrade(engine)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtext('migrate'))"))
+            migrations.upgrade(engine)
+            with dg.DagsterInstance.get() as instance:
+                instance.upgrade()
+                fail_abandoned_runs(instance, fresh_start=fresh_start)
+            connection.invalidate()
     finally:
         engine.dispose()
-    with dg.DagsterInstance.get() as instance:
-        instance.upgrade()
-    return changed
 
 
 def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResult:
@@ -72,7 +79,6 @@ def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResu
     migrate(settings)
     job = build_defs(loggers={"progress": _progress_logger(say)}).resolve_job_def("loop")
     with dg.DagsterInstance.get() as instance:
-        fail_abandoned_runs(instance)
         result = job.execute_in_process(
             instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}}
         )
@@ -81,16 +87,23 @@ def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResu
     return _collect(settings, result)
 
 
-def fail_abandoned_runs(instance: "dg.DagsterInstance") -> None:
-    """Mark the runs as failed whose process on this machine was killed: no daemon watches them."""
+def fail_abandoned_runs(instance: "dg.DagsterInstance", *, fresh_start: bool = False) -> None:
+    """Mark the runs as failed whose process on this machine was killed.
+
+    No daemon watches the runs of `pl-predictor run`; and of those that a daemon launched nobody is left after a
+    `fresh_start` of the platform, when a daemon would go on waiting for them for ever.
+    """
     import dagster as dg
 
     unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
         name = run.tags.get(PROCESS_TAG)
-        if name is None or name.split(":")[0] != socket.gethostname():
-            continue
-        if name != _process_name(int(name.split(":")[1])):
+        if name is None:
+            dead = fresh_start
+        else:
+            host, pid, _ = name.rsplit(":", 2)
+            dead = host == socket.gethostname() and name != _process_name(int(pid))
+        if dead:
             instance.report_run_failed(
                 run, "the process that executed this run was killed; the next run completes its work"
             )
@@ -98,7 +111,10 @@ def fail_abandoned_runs(instance: "dg.DagsterInstance") -> None:
 
 def _process_name(pid: int) -> str:
     """Host, process id and creation time: a process id alone is soon another's. No time: there is no such process."""
-    created = f"{psutil.Process(pid).create_time():.2f}" if psutil.pid_exists(pid) else ""
+    try:
+        created = f"{psutil.Process(pid).create_time():.0f}"
+    except psutil.NoSuchProcess:
+        created = ""
     return f"{socket.gethostname()}:{pid}:{created}"
 
 

@@ -16,9 +16,16 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.environment import at, exported
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.settings import Settings
+from pl_predictor.sources import get_source
 from pl_predictor.storage.connection import open_engine
 
 DAEMON_SILENCE_SECONDS = 120.0
+NEWEST_RESULT = "SELECT max(kickoff) FROM matches WHERE result IS NOT NULL AND kickoff <= :as_of"
+LATEST_METRICS = """
+    SELECT metric_type, value FROM model_metrics JOIN (
+        SELECT model_version, as_of FROM model_metrics ORDER BY timestamp DESC, id DESC LIMIT 1
+    ) newest USING (model_version, as_of)
+"""
 
 
 @dataclass
@@ -29,6 +36,8 @@ class Status:
     services: dict[str, bool]
     newest_result: datetime | None = None
     data_as_of: datetime | None = None
+    age_days: float | None = None
+    replay: bool = False
     champion: str | None = None
     champion_trained_until: datetime | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -83,10 +92,13 @@ def _examine_tables(settings: Settings, found: Status) -> None:
         with engine.connect() as connection:
             found.services["PostgreSQL"] = True
             _require_table(connection, "matches")
-            found.newest_result = connection.scalar(text("SELECT max(kickoff) FROM matches WHERE result IS NOT NULL"))
             found.data_as_of = connection.scalar(text("SELECT max(as_of) FROM match_features"))
-            latest = "SELECT metric_type, value FROM model_metrics WHERE as_of = (SELECT max(as_of) FROM model_metrics)"
-            found.metrics = {row.metric_type: row.value for row in connection.execute(text(latest))}
+            found.newest_result = connection.scalar(text(NEWEST_RESULT), {"as_of": found.data_as_of})
+            if found.data_as_of and found.newest_result:
+                found.replay = settings.as_of is not None or get_source(settings.source).default_as_of() is not None
+                now = found.data_as_of if found.replay else datetime.now(timezone.utc)
+                found.age_days = (now - found.newest_result).total_seconds() / 86400
+            found.metrics = {row.metric_type: row.value for row in connection.execute(text(LATEST_METRICS))}
     finally:
         engine.dispose()
 
@@ -162,10 +174,12 @@ def print_status(found: Status) -> None:
     for name, up in sorted(found.services.items()):
         table.add_row(name, "[green]running[/green]" if up else "[red]not running[/red]")
     table.add_row("source", found.source)
-    if found.newest_result and found.data_as_of:
-        age = found.data_as_of - found.newest_result
+    if found.newest_result and found.data_as_of and found.age_days is not None:
         table.add_row(
-            "newest result", f"{found.newest_result:%Y-%m-%d}, {age.days} days before {found.data_as_of:%Y-%m-%d %H:%M}"
+            "newest result",
+            f"{found.newest_result:%Y-%m-%d}, {found.age_days:.1f} days before {found.data_as_of:%Y-%m-%d %H:%M}"
+            if found.replay
+            else f"{found.newest_result:%Y-%m-%d}, {found.age_days:.1f} days ago",
         )
     if found.champion:
         table.add_row(

@@ -53,6 +53,9 @@ def clear(home: Path, name: str | None = None) -> int:
     deadline = time.monotonic() + GRACE_SECONDS
     while processes := marked(home, name):
         asked = time.monotonic() < deadline
+        if time.monotonic() > deadline + GRACE_SECONDS:
+            numbers = ", ".join(str(process.pid) for process in processes)
+            raise PredictorError(f"processes {numbers} of {home} do not end: end them by hand, or restart the machine")
         for process in processes:
             try:
                 process.terminate() if asked else process.kill()
@@ -114,7 +117,10 @@ class Supervisor:
         while process.poll() is None:
             if stop.wait(0.05):
                 process.terminate()
-                process.wait()
+                try:
+                    process.wait(GRACE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
                 return 130
         return process.returncode
 

@@ -14,7 +14,8 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.environment import make_home, ready
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.services.supervisor import Supervisor, clear, require_free_port
-from pl_predictor.settings import PROJECT, Settings
+from pl_predictor.settings import PROJECT, Settings, parse_as_of
+from pl_predictor.sources import get_source
 
 LOOK_SECONDS = 0.2
 START_SECONDS = 120.0
@@ -31,6 +32,9 @@ def up(settings: Settings, say: Say) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    get_source(settings.source)
+    if settings.as_of is not None:
+        parse_as_of(settings.as_of)
     make_home(settings)
     with _only_one(settings):
         if ended := clear(settings.home):
@@ -51,19 +55,22 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
     say("Bringing the tables up to date")
     # The code server needs no tables; webserver and daemon do; MLflow's server would race the loop to make its own.
     supervisor.start("code-server", commands["code-server"])
-    if code := supervisor.run([sys.executable, "-m", "pl_predictor.cli", "migrate"], stop):
+    if code := supervisor.run([sys.executable, "-m", "pl_predictor.cli", "migrate", "--fresh-start"], stop):
         return code
     supervisor.start("webserver", commands["webserver"])
     supervisor.start("daemon", commands["daemon"])
     say("Running the loop")
-    if code := supervisor.run([sys.executable, "-m", "pl_predictor.cli", "run"], stop):
-        return code
-    own_mlflow = effective.tracking_uri.startswith("postgresql")
-    if own_mlflow:
+    code = supervisor.run([sys.executable, "-m", "pl_predictor.cli", "run"], stop)
+    if code and not stop.is_set():
+        say("The loop failed, see above. What was there before stays; Dagster shows the run, and can launch it again")
+    if effective.own_mlflow_server:
         supervisor.start("mlflow", commands["mlflow"])
     _wait_for(f"{settings.dagster_url}/server_info", "webserver", supervisor, stop, say)
     if not stop.is_set():
-        say(f"\nDagster  {settings.dagster_url}\nMLflow   {settings.mlflow_url}" + " (some seconds more)" * own_mlflow)
+        say(
+            f"\nDagster  {settings.dagster_url}\nMLflow   {settings.mlflow_url}"
+            + " (some seconds more)" * effective.own_mlflow_server
+        )
         say("Stays until Ctrl-C. Logs: " + str(settings.home / "logs"))
     while not stop.wait(LOOK_SECONDS):
         if settings.embedded and server.running() is None:
@@ -71,7 +78,7 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
             server.ensure_running()
         supervisor.watch(say)
     say("Stopping")
-    return 0
+    return code
 
 
 def _commands(settings: Settings) -> dict[str, list[str]]:
@@ -116,7 +123,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
 def _require_ports(settings: Settings) -> None:
     require_free_port(settings.dagster_port, "PL_DAGSTER_PORT", settings.bind)
     require_free_port(settings.code_server_port, "PL_CODE_SERVER_PORT")
-    if settings.mlflow_tracking_uri is None:
+    if settings.own_mlflow_server:
         require_free_port(settings.mlflow_port, "PL_MLFLOW_PORT", settings.bind)
 
 

@@ -60,7 +60,7 @@ class MatchStorage:
         """Replace all features by these (feature frame): they belong to one moment and one version of the code."""
         fixed = [*KEY, "kickoff", "result", "market_home", "market_draw", "market_away"]
         rows = features[fixed].assign(
-            features=pd.Series(features.drop(columns=fixed).to_dict("records"), dtype=object),
+            features=pd.Series(features.drop(columns=fixed).to_dict("records"), features.index, dtype=object),
             as_of=as_of,
             code_version=code_version,
         )
@@ -72,14 +72,22 @@ class MatchStorage:
             columns = ", ".join(rows.columns)
             connection.execute(text(f"INSERT INTO match_features ({columns}) SELECT {columns} FROM {staged}"))
 
-    def features(self, as_of: datetime) -> pd.DataFrame:
-        """The features as last built (feature frame); PredictorError where they know more than `as_of` did."""
+    def features(self, as_of: datetime, *, exactly: bool = False) -> pd.DataFrame:
+        """The features as last built (feature frame).
+
+        PredictorError where they know more than `as_of` did, or, if `exactly`, were built for any other moment.
+        """
         query = select(tables.match_features).order_by("kickoff", "home_team")
         with self._engine.connect() as connection:
             rows = pd.read_sql(query, connection)
         if rows.empty:
             raise PredictorError("there are no features yet: materialize matches and features first")
         built = rows["as_of"].max()
+        if exactly and built < as_of:
+            raise PredictorError(
+                f"the features were built at {built:%Y-%m-%d %H:%M} UTC and lack what {as_of:%Y-%m-%d %H:%M} UTC knew: "
+                "materialize features for that moment first"
+            )
         if built > as_of:
             raise PredictorError(
                 f"the features were built at {built:%Y-%m-%d %H:%M} UTC and know what {as_of:%Y-%m-%d %H:%M} UTC "

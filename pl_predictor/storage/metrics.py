@@ -7,7 +7,6 @@ import pandas as pd
 from sqlalchemy import Engine, Table, select, text
 
 from pl_predictor import tables
-from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.matches import KEY
 from pl_predictor.settings import MODEL_NAME
 from pl_predictor.storage.connection import stage
@@ -72,8 +71,8 @@ class MetricsStorage:
     ) -> int:
         """Seal forecasts (forecast frame, with home_odds, draw_odds, away_odds, odds_source); returns how many are new.
 
-        A forecast that is sealed already must be the same again: PredictorError otherwise, and nothing is written.
-        The database refuses forecasts made at or after kick-off.
+        A forecast that is sealed for the same moment stays as it is, whatever this one says. The database refuses
+        forecasts made at or after kick-off.
         """
         if forecasts.empty:
             return 0
@@ -93,37 +92,22 @@ class MetricsStorage:
         columns = ", ".join(rows.columns)
         with self._engine.begin() as connection:
             staged = stage(connection, tables.model_predictions, rows)
-            inserted = connection.execute(
+            return connection.execute(
                 text(
                     f"INSERT INTO model_predictions ({columns}) SELECT {columns} FROM {staged} "
                     f"ON CONFLICT ({', '.join(key)}) DO NOTHING"
                 )
             ).rowcount
-            other = connection.execute(
-                text(
-                    f"SELECT season, home_team, away_team FROM model_predictions p JOIN {staged} s "
-                    f"USING ({', '.join(key)}) "
-                    "WHERE abs((p.probabilities->>'H')::float8 - (s.probabilities->>'H')::float8) > 1e-9 "
-                    "OR abs((p.probabilities->>'A')::float8 - (s.probabilities->>'A')::float8) > 1e-9 LIMIT 1"
-                )
-            ).first()
-            if other is not None:
-                raise PredictorError(
-                    f"the forecast of {other.home_team} against {other.away_team} ({other.season}) at "
-                    f"{as_of:%Y-%m-%d %H:%M} UTC by model {model_version} is sealed with other probabilities: "
-                    "make a new one at a later moment (--as-of)"
-                )
-        return inserted
 
     def settle(self, results: pd.DataFrame) -> int:
-        """Fill actual_result of the forecasts of these matches (KEY and result); returns how many changed."""
+        """Fill actual_result of the unsettled forecasts of these matches (KEY and result); returns how many."""
         with self._engine.begin() as connection:
             staged = stage(connection, tables.matches, results[[*KEY, "result"]])
             return connection.execute(
                 text(
                     f"UPDATE model_predictions p SET actual_result = r.result FROM {staged} r "
                     "WHERE (p.season, p.home_team, p.away_team) = (r.season, r.home_team, r.away_team) "
-                    "AND p.actual_result IS DISTINCT FROM r.result"
+                    "AND p.actual_result IS NULL"
                 )
             ).rowcount
 
@@ -173,6 +157,6 @@ class MetricsStorage:
             connection.execute(
                 text(
                     f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged} "
-                    f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {values}"
+                    f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {values}, timestamp = now()"
                 )
             )

@@ -68,3 +68,11 @@ def test_odds_that_cannot_be_are_refused(wrong: float) -> None:
 def test_odds_have_three_columns() -> None:
     with pytest.raises(ValueError, match="shape"):
         implied_probabilities(np.array([[2.0, 2.0]]))
+
+
+def test_the_probabilities_of_a_row_do_not_depend_on_the_rows_beside_it() -> None:
+    generator = np.random.default_rng(7)
+    odds = 1.0 / (generator.dirichlet([2.0, 1.5, 1.0], size=200) * generator.uniform(1.01, 1.12, size=(200, 1)))
+    together = implied_probabilities(odds)
+    alone = np.vstack([implied_probabilities(row[None, :]) for row in odds])
+    np.testing.assert_array_equal(together, alone)

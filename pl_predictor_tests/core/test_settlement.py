@@ -36,6 +36,13 @@ def test_the_last_forecast_before_kick_off_counts(moments: list[str], kickoff: s
     assert official["result"].tolist() == ["H"]
 
 
+def test_of_two_forecasts_for_one_moment_the_first_written_counts() -> None:
+    hindsight = {**made("2024-01-13 06:00"), "p_home": 0.97, "p_draw": 0.02, "p_away": 0.01}
+    rows = pd.DataFrame([made("2024-01-13 06:00"), hindsight])
+    official = official_forecasts(rows, matches(played("Chelsea", "Fulham", KICKOFF, 1, 0)))
+    assert official["p_home"].tolist() == [0.5]
+
+
 def test_a_match_with_no_forecast_before_kick_off_has_no_official_one() -> None:
     late = pd.DataFrame([made("2024-01-13 15:00")])
     assert official_forecasts(late, matches(played("Chelsea", "Fulham", KICKOFF, 1, 0))).empty

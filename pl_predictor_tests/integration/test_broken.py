@@ -94,8 +94,9 @@ def test_a_folder_that_cannot_be_written(command: str, tmp_path: Path) -> None:
     assert "set PL_HOME" in said
 
 
-def test_an_unknown_source(environment: Settings) -> None:
-    said = refusal("run", env={**using(environment), "PL_SOURCE": "crystal ball"})
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_an_unknown_source(command: str, environment: Settings) -> None:
+    said = refusal(command, env={**using(environment), "PL_SOURCE": "crystal ball"})
     assert "crystal ball" in said
     assert "snapshot" in said
     assert "PL_SOURCE" in said

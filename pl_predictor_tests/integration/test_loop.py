@@ -75,7 +75,7 @@ def test_the_same_run_again_changes_nothing(installed: Settings, env: dict[str, 
     before = count(installed, "SELECT count(*) FROM model_predictions")
     again = run_json("run", env=env)
     assert {**again, "run_id": None, "reasons": None} == {**first, "run_id": None, "reasons": None}
-    assert "nothing new to learn" in again["reasons"]["trained_model"]
+    assert "nothing new" in again["reasons"]["trained_model"]
     assert count(installed, "SELECT count(*) FROM model_predictions") == before == len(first["forecasts"])
 
 
@@ -103,9 +103,11 @@ def test_an_earlier_moment_never_uses_a_model_that_has_seen_its_results(
 
 def test_no_coming_fixture_is_a_success_with_a_reason(env: dict[str, str], first: dict[str, Any]) -> None:
     assert first["forecasts"]
-    summer = run_json("run", "--as-of", "2023-06-10", env=env)
-    assert summer["forecasts"] == []
-    assert summer["reasons"]["predictions"] == "no fixture is known after 10 June 2023"
+    # Between seasons nothing becomes known: the model of a later day serves an earlier one.
+    for day in ("20", "10"):
+        summer = run_json("run", "--as-of", f"2023-06-{day}", env=env)
+        assert summer["forecasts"] == []
+        assert summer["reasons"]["predictions"] == f"no fixture is known after {day} June 2023"
 
 
 def test_any_command_runs_in_the_platforms_environment(env: dict[str, str], first: dict[str, Any]) -> None:

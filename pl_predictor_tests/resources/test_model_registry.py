@@ -16,13 +16,19 @@ import pytest
 from mlflow import MlflowClient
 from pandas.testing import assert_frame_equal
 from sklearn.base import BaseEstimator
-from skops.io.exceptions import UntrustedTypesFoundException
 
+from pl_predictor.code_version import feature_version
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import FEATURES, MARKET, build
 from pl_predictor.core.model import TRUSTED_TYPES, MatchForecaster, train
 from pl_predictor.resources import model_registry
-from pl_predictor.resources.model_registry import DRIFT_EXPERIMENT, TRAINING_EXPERIMENT, ModelRegistry, ModelVersion
+from pl_predictor.resources.model_registry import (
+    DRIFT_EXPERIMENT,
+    PLATFORM_TAG,
+    TRAINING_EXPERIMENT,
+    ModelRegistry,
+    ModelVersion,
+)
 from pl_predictor.settings import MODEL_NAME, Settings
 from pl_predictor_tests.conftest import free_port
 from pl_predictor_tests.core.league import league
@@ -34,6 +40,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:InitResourceContext.* is deprecated:DeprecationWarning"),
 ]
 
+TODAYS_FEATURES = feature_version()
 AS_OF = datetime(2024, 1, 13, 6, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 BUILT = build(league(seasons=3))
@@ -127,19 +134,25 @@ def test_two_trainings_in_one_process_are_two_runs(instance: dg.DagsterInstance,
     assert statuses(registry) == ["FINISHED", "FINISHED"]
 
 
-def test_the_next_training_ends_the_runs_that_others_left_open(
+def test_the_next_training_ends_the_runs_that_killed_processes_of_this_platform_left_open(
     instance: dg.DagsterInstance, registry: ModelRegistry
 ) -> None:
     over = training(instance, registry, lambda _: None).run_id
+    (run,) = tracked(registry)
+    ours = {PLATFORM_TAG: run.data.tags[PLATFORM_TAG]}
     going = instance.create_run_for_job(_empty_job, status=dg.DagsterRunStatus.STARTED).run_id
     client = registry.client()
     experiment = client.get_experiment_by_name(TRAINING_EXPERIMENT)
     assert experiment is not None
-    owners = {"over": {"dagster_run_id": over}, "going": {"dagster_run_id": going}, "nobody's": {}}
+    owners = {
+        "over": {"dagster_run_id": over, **ours},
+        "going": {"dagster_run_id": going, **ours},
+        "another platform's": {"dagster_run_id": "unknown here", PLATFORM_TAG: "another"},
+    }
     left = {name: client.create_run(experiment.experiment_id, tags=tags).info.run_id for name, tags in owners.items()}
     training(instance, registry, lambda _: None)
     found = {name: client.get_run(run_id).info.status for name, run_id in left.items()}
-    assert found == {"over": "KILLED", "going": "RUNNING", "nobody's": "KILLED"}
+    assert found == {"over": "KILLED", "going": "RUNNING", "another platform's": "RUNNING"}
 
 
 @dg.job
@@ -150,12 +163,12 @@ def _empty_job() -> None: ...
 
 
 def store(
-    registry: ModelRegistry, *, as_of: datetime = AS_OF, features: str = "x", fingerprint: str = "f"
+    registry: ModelRegistry, *, as_of: datetime = AS_OF, features: str = TODAYS_FEATURES, fingerprint: str = "f"
 ) -> ModelVersion:
     """A registered version of the forecaster, as the asset `trained_model` makes one."""
     registry.client()
     mlflow.set_experiment(experiment_id=registry._experiment(registry.client(), TRAINING_EXPERIMENT))
-    tags = {"as_of": as_of.isoformat(), "features": features, "fingerprint": fingerprint}
+    tags = {"trained_until": as_of.isoformat(), "features": features, "fingerprint": fingerprint}
     with mlflow.start_run() as run:
         uri = registry.log_model(FORECASTER, [*FEATURES, *MARKET])
         return registry.register(uri, run.info.run_id, tags, "a model")
@@ -199,12 +212,14 @@ def test_a_file_that_trusts_itself_is_refused_and_runs_nothing(registry: ModelRe
             skops_trusted_types=[f"{Trap.__module__}.Trap", *TRUSTED_TYPES],
             pip_requirements=[],
         ).model_uri
-    version = registry.register(uri, run.info.run_id, {"as_of": AS_OF.isoformat(), "features": "x"}, "a trap")
+    version = registry.register(
+        uri, run.info.run_id, {"trained_until": AS_OF.isoformat(), "features": TODAYS_FEATURES}, "a trap"
+    )
     folder.rmdir()  # made already as MLflow tried the file
     mlflow.sklearn.load_model(uri)
     assert folder.exists(), "MLflow's own loading trusts the file: the trap works"
     folder.rmdir()
-    with pytest.raises(UntrustedTypesFoundException, match="Trap"):
+    with pytest.raises(PredictorError, match=r"types that this package does not trust .*Trap"):
         registry.load(version)
     assert not folder.exists()
 
@@ -227,8 +242,8 @@ def test_the_first_version_becomes_champion_and_stays_it(registry: ModelRegistry
 
 
 def test_a_version_with_other_features_takes_over(registry: ModelRegistry) -> None:
-    registry.ensure_champion(store(registry, features="x"))
-    other = store(registry, features="x, y")
+    registry.ensure_champion(store(registry, features="elo_difference"))
+    other = store(registry)
     assert registry.ensure_champion(other) == other == registry.champion()
 
 
@@ -266,7 +281,7 @@ def three_versions(registry: ModelRegistry) -> ModelRegistry:
     client = registry.client()
     client.create_registered_model(MODEL_NAME)
     for days in (0, 4, 2):
-        tags = {"as_of": (AS_OF - days * DAY).isoformat(), "features": "x"}
+        tags = {"trained_until": (AS_OF - days * DAY).isoformat(), "features": TODAYS_FEATURES}
         client.create_model_version(MODEL_NAME, registry.artifact_folder, tags=tags)
     client.set_registered_model_alias(MODEL_NAME, "champion", "1")
     return registry
@@ -337,7 +352,10 @@ VERSION = ModelVersion("1", "", {})
 
 
 def keep(registry: ModelRegistry, html: str, as_of: datetime = AS_OF, version: ModelVersion = VERSION) -> str:
-    return registry.keep_drift_report(html, version=version, as_of=as_of, share=0.25, dagster_run_id="a-run")
+    with dg.DagsterInstance.ephemeral() as instance:
+        return registry.keep_drift_report(
+            html, version=version, as_of=as_of, share=0.25, instance=instance, dagster_run_id="a-run"
+        )
 
 
 def reports(registry: ModelRegistry) -> dict[str, str]:

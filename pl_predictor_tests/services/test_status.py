@@ -113,7 +113,7 @@ def test_before_the_first_run_the_champion_is_what_is_missing(stopped: Settings)
 def test_the_champion_and_the_latest_metrics_are_shown(stopped: Settings) -> None:
     client = ModelRegistry.from_settings(stopped).client()
     client.create_registered_model(MODEL_NAME)
-    tags = {"as_of": "2024-01-13T06:00:00+00:00", "features": "x"}
+    tags = {"trained_until": "2024-01-13T06:00:00+00:00", "features": "x"}
     version = client.create_model_version(MODEL_NAME, stopped.home.as_uri(), tags=tags)
     client.set_registered_model_alias(MODEL_NAME, "champion", version.version)
     engine = open_engine(stopped.database_url(stopped.postgres_db))

@@ -84,6 +84,16 @@ def test_features_that_know_too_much_are_refused(engine: Engine) -> None:
         storage.features(datetime(2024, 1, 13, tzinfo=timezone.utc))
 
 
+def test_features_of_another_moment_are_refused_where_the_moment_matters(engine: Engine) -> None:
+    storage = MatchStorage(engine)
+    rows = matches(played("Chelsea", "Fulham", "2024-01-13 12:30", 1, 0))
+    storage.store_matches(rows, "test")
+    storage.store_features(build(rows), as_of=datetime(2024, 1, 20, tzinfo=timezone.utc), code_version="abc")
+    assert len(storage.features(LATER)) == 1
+    with pytest.raises(PredictorError, match="built at 2024-01-20 00:00 UTC and lack what 2024-06-01 00:00 UTC knew"):
+        storage.features(LATER, exactly=True)
+
+
 def test_no_features_yet_is_an_error_that_says_what_to_do(engine: Engine) -> None:
     with pytest.raises(PredictorError, match="materialize matches and features first"):
         MatchStorage(engine).features(LATER)

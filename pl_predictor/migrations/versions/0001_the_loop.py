@@ -129,9 +129,10 @@ BEGIN
         RAISE EXCEPTION 'forecast refused: its kick-off % is not the match''s %', NEW.kickoff, match.kickoff
             USING ERRCODE = 'check_violation';
     END IF;
-    IF NOT NEW.replay AND (clock_timestamp() >= NEW.kickoff OR NEW.as_of > clock_timestamp()) THEN
-        RAISE EXCEPTION 'forecast refused: made at %, after kick-off % or in the future', clock_timestamp(), NEW.kickoff
-            USING ERRCODE = 'check_violation';
+    IF NOT NEW.replay AND (clock_timestamp() >= NEW.kickoff OR match.result IS NOT NULL
+        OR NEW.as_of NOT BETWEEN clock_timestamp() - interval '1 day' AND clock_timestamp()) THEN
+        RAISE EXCEPTION 'forecast refused: as of %, written at %, after kick-off %, a result, or for another day',
+            NEW.as_of, clock_timestamp(), NEW.kickoff USING ERRCODE = 'check_violation';
     END IF;
     IF NEW.actual_result IS NOT NULL THEN
         RAISE EXCEPTION 'forecast refused: it carries a result already' USING ERRCODE = 'check_violation';
@@ -149,9 +150,13 @@ BEGIN
 END $$;
 
 CREATE FUNCTION model_predictions_settle_only() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    settled model_predictions%ROWTYPE := OLD;
 BEGIN
-    IF to_jsonb(NEW) - 'actual_result' <> to_jsonb(OLD) - 'actual_result' THEN
-        RAISE EXCEPTION 'forecast % is sealed: only its actual_result can be filled', OLD.id
+    -- Rows are compared as rows: as text, floats would be compared with as many digits as the session asks for.
+    settled.actual_result := NEW.actual_result;
+    IF OLD.actual_result IS NOT NULL OR NEW IS DISTINCT FROM settled THEN
+        RAISE EXCEPTION 'forecast % is sealed: only an empty actual_result can be filled', OLD.id
             USING ERRCODE = 'check_violation';
     END IF;
     IF NEW.actual_result IS DISTINCT FROM (SELECT m.result FROM matches m
@@ -175,6 +180,11 @@ CREATE TRIGGER keep_rows BEFORE DELETE ON model_predictions
     FOR EACH ROW EXECUTE FUNCTION model_predictions_keep();
 CREATE TRIGGER keep_table BEFORE TRUNCATE ON model_predictions
     FOR EACH STATEMENT EXECUTE FUNCTION model_predictions_keep();
+-- Also in a session that says it replicates, which would otherwise pass every trigger by.
+ALTER TABLE model_predictions ENABLE ALWAYS TRIGGER seal;
+ALTER TABLE model_predictions ENABLE ALWAYS TRIGGER settle_only;
+ALTER TABLE model_predictions ENABLE ALWAYS TRIGGER keep_rows;
+ALTER TABLE model_predictions ENABLE ALWAYS TRIGGER keep_table;
 """
 
 
