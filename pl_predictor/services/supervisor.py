@@ -19,7 +19,7 @@ import psutil
 from pl_predictor.core.errors import PredictorError
 
 MARKER, NAME_MARKER = "PL_SUPERVISED_HOME", "PL_SUPERVISED_NAME"
-GRACE_SECONDS = 10.0
+GRACE_SECONDS, KILL_SECONDS = 10.0, 5.0
 RESTARTS, RESTART_WINDOW = 3, 120.0
 LOG_LINES_SHOWN = 15
 
@@ -53,7 +53,7 @@ def clear(home: Path, name: str | None = None) -> int:
     deadline = time.monotonic() + GRACE_SECONDS
     while processes := marked(home, name):
         asked = time.monotonic() < deadline
-        if time.monotonic() > deadline + GRACE_SECONDS:
+        if time.monotonic() > deadline + KILL_SECONDS:
             numbers = ", ".join(str(process.pid) for process in processes)
             raise PredictorError(f"processes {numbers} of {home} do not end: end them by hand, or restart the machine")
         for process in processes:

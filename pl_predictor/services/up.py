@@ -61,7 +61,9 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
     supervisor.start("daemon", commands["daemon"])
     say("Running the loop")
     code = supervisor.run([sys.executable, "-m", "pl_predictor.cli", "run"], stop)
-    if code and not stop.is_set():
+    if stop.is_set():
+        return code
+    if code:
         say("The loop failed, see above. What was there before stays; Dagster shows the run, and can launch it again")
     if effective.own_mlflow_server:
         supervisor.start("mlflow", commands["mlflow"])

@@ -79,8 +79,11 @@ def test_a_process_that_ignores_the_request_to_end_is_killed(home: Path, monkeyp
     with deaf:
         assert deaf.stdout is not None
         assert deaf.stdout.readline() == b"deaf\n"
-        clear(home)
-        assert not psutil.pid_exists(deaf.pid)
+        try:
+            clear(home)
+            assert not psutil.pid_exists(deaf.pid)
+        finally:
+            deaf.kill()
 
 
 def test_a_process_that_ended_is_started_again_and_said(home: Path) -> None:
