@@ -150,6 +150,8 @@ class Settings(BaseSettings):
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_LOGGING_LEVEL": "WARNING",
             "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+            # stdout is for results: --json would not be JSON
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
             # MLflow's own retries go on for minutes before a dead server is an error.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         }

@@ -208,7 +208,12 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             client.create_registered_model(MODEL_NAME, description="Premier League results: home, draw, away")
-        version = client.create_model_version(MODEL_NAME, model_uri, run_id, tags=dict(tags), description=description)
+        version = client.create_model_version(
+            *(MODEL_NAME, model_uri, run_id),
+            tags=dict(tags),
+            description=description,
+            model_id=model_uri.removeprefix("models:/"),  # an MLflow server asks for it beside the address
+        )
         return _model_version(version)
 
     def find(self, fingerprint: str) -> ModelVersion | None:
