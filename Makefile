@@ -26,7 +26,7 @@ $(INSTALLED): requirements.txt setup.cfg pyproject.toml
 	@touch $@
 
 up: setup  ## start everything, run the loop once, stay until Ctrl-C
-	@$(BIN)/pl-predictor up
+	@$(BIN)/pl-predictor up --attached
 
 test: setup  ## run the whole test suite
 	@$(BIN)/python -m pytest

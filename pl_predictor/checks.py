@@ -4,6 +4,7 @@ Below a threshold but within noise is a failure at WARN, beyond noise at ERROR; 
 says so. The numbers are computed by the assets, the thresholds are the policy's.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -45,6 +46,31 @@ def judge_score(metric: dict[str, Any] | None, threshold: float, min_sample: int
     )
 
 
+def judge_drift(metric: dict[str, Any] | None, threshold: float, min_sample: int) -> dg.AssetCheckResult:
+    """The verdict on a share of drifted columns, at most `threshold` (a row of model_metrics as a mapping, or None)."""
+    if metric is None:
+        return dg.AssetCheckResult(
+            passed=True,
+            description="too few matches to compare: nothing to judge",
+            metadata={"n": 0, "threshold": threshold},
+        )
+    share, facts = float(metric["value"]), dict(metric["metadata"])
+    n, columns = min(facts["n"], facts["reference_n"]), facts["columns"]
+    said = f"{round(share * columns)} of {columns} columns drifted over {facts['n']} matches"
+    verdict = (
+        f"{said}: too few to judge, {min_sample} are needed"
+        if n < min_sample
+        else f"{said}; at most {threshold:.0%} may"
+    )
+    report = dg.MetadataValue.url(facts.pop("report"))
+    return dg.AssetCheckResult(
+        passed=n < min_sample or share <= threshold,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=verdict,
+        metadata={"value": share, "threshold": threshold, **facts, "report": report},
+    )
+
+
 def _latest(
     context: dg.AssetCheckExecutionContext,
     metric_type: str,
@@ -82,36 +108,24 @@ def drift_share_below_threshold(
 ) -> dg.AssetCheckResult:
     """At most this share of columns drifted from the champion's training window (PL_MAX_DRIFT_SHARE)."""
     found = _latest(context, "drift_share", feed, postgres, registry)
-    threshold = policy.max_drift_share
-    if found is None:
-        return dg.AssetCheckResult(
-            passed=True,
-            description="too few matches to compare: nothing to judge",
-            metadata={"n": 0, "threshold": threshold},
-        )
-    share, facts = float(found["value"]), found["metadata"]
-    drifted, columns = round(share * facts["columns"]), facts["columns"]
-    return dg.AssetCheckResult(
-        passed=share <= threshold,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{drifted} of {columns} columns drifted over {facts['n']} matches; at most {threshold:.0%} may",
-        metadata={"value": share, "threshold": threshold, **{k: v for k, v in facts.items() if k != "report"},
-                  "report": dg.MetadataValue.url(facts["report"])},
-    )  # fmt: skip
+    return judge_drift(found, policy.max_drift_share, policy.min_sample)
 
 
 @dg.asset_check(asset=predictions)
 def every_coming_fixture_has_a_forecast(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, policy: Policy
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
 ) -> dg.AssetCheckResult:
-    """No fixture of the forecast horizon is left without a forecast."""
-    from datetime import timedelta
-
-    as_of = feed.moment(context).as_of
+    """No fixture of the forecast horizon is left without a forecast of the model that serves."""
+    moment = feed.moment(context)
+    as_of = moment.as_of
     known = postgres.matches.matches(as_of)
-    horizon = as_of + timedelta(days=policy.forecast_days)
-    coming = upcoming(known, as_of, horizon)
-    made = postgres.metrics.get_predictions_by_date_range(EARLIEST, as_of)
+    coming = upcoming(known, feed.sealable_after(moment), as_of + timedelta(days=policy.forecast_days))
+    made = postgres.metrics.get_predictions_by_date_range(
+        as_of - timedelta(days=policy.forecast_days),
+        as_of,
+        model_version=registry.serving(as_of).version,
+        replay=moment.replay,
+    )
     missing = coming[list(KEY)].merge(made[list(KEY)].drop_duplicates(), how="left", indicator=True)
     missing = missing[missing["_merge"] == "left_only"]
     names = ", ".join(f"{m.home_team} - {m.away_team}" for m in missing.itertuples())

@@ -41,14 +41,17 @@ def main() -> None:
     """Premier League forecasts that keep themselves honest."""
     # A request to end unwinds what is under way, as Ctrl-C does: without it PostgreSQL would stay behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Dagster gives SIGTERM what SIGINT has, and a script's background jobs begin with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @main.command()
-def up() -> None:
+@click.option("--attached", is_flag=True, help="stop, too, when the process that started this one is gone")
+def up(attached: bool) -> None:
     """Start everything, run the loop once, stay until Ctrl-C."""
     from pl_predictor.services.up import up as start
 
-    sys.exit(start(get_settings(), _say))
+    sys.exit(start(get_settings(), _say, attached=attached))
 
 
 @main.command()

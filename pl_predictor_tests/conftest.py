@@ -1,5 +1,6 @@
 """The real services that tests share: one PostgreSQL server, and for each test databases of its own on it."""
 
+import signal
 import socket
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from pl_predictor.services.loop import migrate
 from pl_predictor.services.postgres_server import PostgresAddress, PostgresServer
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import create_databases, open_engine
+
+# A script's background job begins with SIGINT ignored; Dagster gives SIGTERM the same, and children inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from pl_predictor.checks import judge_score, latest_evaluation
+from pl_predictor.checks import judge_drift, judge_score, latest_evaluation
 from pl_predictor.settings import Settings
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -68,6 +68,26 @@ def test_a_verdict_shows_what_it_rests_on_and_nothing_that_is_unknown() -> None:
     }
     nothing = judge_score(None, threshold=0.55, min_sample=50).metadata
     assert {name: value.value for name, value in nothing.items()} == {"n": 0, "threshold": 0.55}
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "reference_n", "passed", "words"),
+    [
+        (0.5, 100, 3000, True, "5 of 10 columns drifted over 100 matches; at most 50% may"),
+        (0.6, 100, 3000, False, "6 of 10 columns drifted over 100 matches; at most 50% may"),
+        (0.9, 49, 3000, True, "too few to judge, 50 are needed"),
+        (0.9, 100, 49, True, "too few to judge, 50 are needed"),
+    ],
+    ids=["at the threshold", "above", "too few now", "too few before"],
+)
+def test_a_drift_share_is_judged_by_threshold_and_sample(
+    share: float, n: int, reference_n: int, passed: bool, words: str
+) -> None:
+    facts = {"n": n, "reference_n": reference_n, "columns": 10, "report": "http://127.0.0.1:5050/"}
+    verdict = judge_drift({"value": share, "metadata": facts}, threshold=0.5, min_sample=50)
+    assert (verdict.passed, verdict.severity) == (passed, ERROR)
+    assert words in (verdict.description or "")
+    assert judge_drift(None, threshold=0.5, min_sample=50).passed
 
 
 # --- the newest evaluation, on a real instance -----------------------------------------------------------------------

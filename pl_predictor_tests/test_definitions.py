@@ -210,7 +210,7 @@ def test_the_instance_keeps_runs_events_and_schedules_in_postgresql_and_tells_no
         assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
         assert isinstance(instance.schedule_storage, PostgresScheduleStorage)
         for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
-            assert storage.postgres_url.endswith(f"/{environment.dagster_db}")
+            assert f"/{environment.dagster_db}?" in storage.postgres_url
         assert instance.telemetry_enabled is False
         assert instance.nux_enabled is False
         assert instance.run_monitoring_enabled

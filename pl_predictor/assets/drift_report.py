@@ -9,10 +9,9 @@ from pl_predictor import tables
 from pl_predictor.assets.features import features
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.trained_model import trained_model
-from pl_predictor.code_version import code_version
-from pl_predictor.core.drift import comparable, compare
+from pl_predictor.code_version import code_version, feature_version
+from pl_predictor.core.drift import comparable, compare, windows
 from pl_predictor.core.features import FEATURES
-from pl_predictor.core.matches import result_known_from
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -42,13 +41,12 @@ def drift_report(
 
     moment = feed.moment(context)
     champion = registry.serving(moment.as_of)
-    seen = postgres.matches.features(moment.as_of, exactly=moment.replay)
+    seen = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
     played = seen[seen["result"].notna()].reset_index(drop=True)
     forecasts = registry.load(champion).forecast(played)
     played = pd.concat([played, forecasts[list(PROBABILITIES)]], axis=1)
-    current = played.tail(policy.drift_window)
-    trained_on = played[result_known_from(played["kickoff"]) <= champion.trained_until]
-    reference = trained_on.drop(index=current.index, errors="ignore")
+    assert champion.trained_until is not None, "a version that serves says until when it was trained"
+    reference, current = windows(played, trained_until=champion.trained_until, recent=policy.drift_window)
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),
         "model": dg.MetadataValue.url(registry.model_url(champion)),
@@ -58,12 +56,8 @@ def drift_report(
     if min(len(reference), len(current)) < policy.min_sample:
         reason = f"{len(reference)} and {len(current)} matches are too few to compare: {policy.min_sample} are needed"
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, **about, "reason": reason})
-    drift = compare(
-        reference,
-        current,
-        numerical=comparable(reference, current, NUMERICAL),
-        categorical=comparable(reference, current, CATEGORICAL),
-    )
+    numerical, categorical = (comparable(reference, current, names) for names in (NUMERICAL, CATEGORICAL))
+    drift = compare(reference, current, numerical=numerical, categorical=categorical)
     report = registry.keep_drift_report(
         drift.html,
         version=champion,

@@ -5,7 +5,7 @@ import dagster as dg
 from pl_predictor import tables
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
-from pl_predictor.code_version import code_version
+from pl_predictor.code_version import code_version, feature_version
 from pl_predictor.core.features import FEATURES, build
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.postgres import Postgres
@@ -33,7 +33,7 @@ def features(context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postg
     as_of = feed.moment(context).as_of
     known = postgres.matches.matches(as_of)
     built = build(known)
-    postgres.matches.store_features(built, as_of=as_of, code_version=code_version())
+    postgres.matches.store_features(built, as_of=as_of, code_version=feature_version())
     return dg.MaterializeResult(
         metadata={
             **rows(built, preview=built.drop(columns=["season"]).iloc[::-1]),

@@ -9,7 +9,7 @@ from pl_predictor import tables
 from pl_predictor.assets.features import features
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.trained_model import trained_model
-from pl_predictor.code_version import code_version
+from pl_predictor.code_version import code_version, feature_version
 from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import ModelRegistry
@@ -36,7 +36,7 @@ def predictions(
     known = postgres.matches.matches(moment.as_of)
     # A match that kicks off while the run waits or works would be refused, and with it the forecasts of all others.
     coming = upcoming(known, feed.sealable_after(moment), moment.as_of + timedelta(days=policy.forecast_days))
-    seen = postgres.matches.features(moment.as_of, exactly=moment.replay)
+    seen = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
     rows_seen = seen.drop(columns="kickoff").merge(coming[[*KEY, "kickoff"]], on=list(KEY))
     if rows_seen.empty:
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "reason": _why_none(known, moment, policy)})

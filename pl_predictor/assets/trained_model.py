@@ -7,7 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from pl_predictor.assets.features import features
-from pl_predictor.assets.presentation import OWNERS
+from pl_predictor.assets.presentation import OWNERS, rows
 from pl_predictor.code_version import code_version, feature_version
 from pl_predictor.core.features import FEATURES, MARKET
 from pl_predictor.core.matches import result_known_from
@@ -16,6 +16,7 @@ from pl_predictor.resources.model_registry import (
     FEATURES_TAG,
     FINGERPRINT_TAG,
     TRAINED_UNTIL_TAG,
+    WALK_FORWARD_FILE,
     ModelRegistry,
     ModelVersion,
 )
@@ -54,10 +55,11 @@ def trained_model(
 
     moment = feed.moment(context)
     as_of = moment.as_of
-    seen = postgres.matches.features(as_of, exactly=moment.replay)
+    seen = postgres.matches.features(as_of, code_version=feature_version(), exactly=moment.replay)
     played = seen[seen["result"].notna()].reset_index(drop=True)
     fingerprint = _fingerprint(played)
     metadata: dict[str, Any] = {}
+    registry.end_abandoned_trainings(context.instance)
     with postgres.one_at_a_time("trained_model"):  # two runs at once would both find nothing, and both train
         version = registry.find(fingerprint)
         if version is None:
@@ -65,13 +67,14 @@ def trained_model(
                 trained = train(played)
                 scores = scorecard(trained.record)
                 version = _track(tracking, registry, trained, scores, fingerprint, as_of.isoformat())
-            metadata["reliability"] = dg.MetadataValue.md(plots.reliability(calibration_table(trained.record)))
         else:
             metadata["reason"] = f"version {version.version} was trained on these rows by this code: nothing new"
         champion = registry.ensure_champion(version)
+    record = registry.record(version)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": len(played),
+            **rows(played, preview=record.iloc[::-1]),
+            "reliability": dg.MetadataValue.md(plots.reliability(calibration_table(record))),
             "as_of": dg.MetadataValue.timestamp(as_of),
             "version": version.version,
             "champion": champion.version,
@@ -117,7 +120,7 @@ def _track(
     tracking.log_metrics({score.metric: score.value for score in scores})
     tracking.log_metrics({f"{score.metric}_n": score.n for score in scores})
     tracking.log_text(card, "model_card.md")
-    tracking.log_text(trained.record.to_csv(index=False), "walk_forward.csv")
+    tracking.log_text(trained.record.to_csv(index=False), WALK_FORWARD_FILE)
     uri = registry.log_model(forecaster, [*FEATURES, *MARKET])
     tags = {
         FINGERPRINT_TAG: fingerprint,

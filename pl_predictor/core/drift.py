@@ -8,9 +8,12 @@ of two windows that are alike.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
+
+from pl_predictor.core.matches import result_known_from
 
 FAMILY_ERROR_RATE = 0.05
 NUMERICAL_TEST = "ks"
@@ -30,6 +33,17 @@ class Drift:
     columns: pd.DataFrame
     share: float
     html: str
+
+
+def windows(played: pd.DataFrame, *, trained_until: datetime, recent: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(reference, current): the matches a model was trained on, and the `recent` latest, which are in no reference.
+
+    played: matches with a result, in the order of their kick-offs; trained_until: when the last of those that the model
+    was trained on became known.
+    """
+    current = played.tail(recent)
+    earlier = played.drop(index=current.index)
+    return earlier[result_known_from(earlier["kickoff"]) <= trained_until], current
 
 
 def comparable(reference: pd.DataFrame, current: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -6,18 +6,21 @@ the list inside the file: whoever can write a model file could otherwise make lo
 """
 
 import http.client
+import io
+import os
 import tempfile
 import urllib.request
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pandas as pd
 from pydantic import Field, PrivateAttr
 
 from pl_predictor.code_version import feature_version
@@ -40,6 +43,7 @@ FINGERPRINT_TAG = "fingerprint"
 FEATURES_TAG = "features"
 TRAINED_UNTIL_TAG = "trained_until"
 PLATFORM_TAG = "platform"
+WALK_FORWARD_FILE = "walk_forward.csv"
 
 
 @dataclass(frozen=True)
@@ -163,18 +167,34 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
         dagster_run_id: str,
         **tags: str,
     ) -> str:
-        """A new tracking run that says whose it is; those of this platform whose Dagster run is over are ended first.
+        """A new tracking run that says whose it is; what killed processes left open is ended first."""
+        self._end_abandoned(client, experiment, instance)
+        whose = {"dagster_run_id": dagster_run_id, PLATFORM_TAG: self._platform()}
+        return str(client.create_run(experiment, run_name=name, tags={**tags, **whose}).info.run_id)
 
-        A process that is killed leaves its tracking run RUNNING; runs of other platforms on the same MLflow are theirs.
-        """
-        platform = sha256(self.artifact_folder.encode()).hexdigest()[:12]
-        left = f"attributes.status = 'RUNNING' and tags.{PLATFORM_TAG} = '{platform}'"
+    def end_abandoned_trainings(self, instance: dg.DagsterInstance) -> None:
+        """End the tracking runs that killed trainings of this platform left RUNNING."""
+        client = self.client()
+        self._end_abandoned(client, self._experiment(client, TRAINING_EXPERIMENT), instance)
+
+    def _end_abandoned(self, client: "MlflowClient", experiment: str, instance: dg.DagsterInstance) -> None:
+        """Those of this platform whose Dagster run is over; runs of other platforms on the same MLflow are theirs."""
+        left = f"attributes.status = 'RUNNING' and tags.{PLATFORM_TAG} = '{self._platform()}'"
         for run in client.search_runs([experiment], left):
             owner = instance.get_run_by_id(run.data.tags["dagster_run_id"])
             if owner is None or owner.is_finished:
                 client.set_terminated(run.info.run_id, "KILLED")
-        whose = {"dagster_run_id": dagster_run_id, PLATFORM_TAG: platform}
-        return str(client.create_run(experiment, run_name=name, tags={**tags, **whose}).info.run_id)
+
+    def _platform(self) -> str:
+        """What tells this platform's runs from others': made once, kept beside its models."""
+        file = Path(self.artifact_folder) / "platform_id"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError), tempfile.NamedTemporaryFile("w", dir=file.parent) as new:
+                new.write(uuid.uuid4().hex)
+                new.flush()
+                os.link(new.name, file)  # whole or not at all, and the first of two wins
+        return file.read_text()
 
     def log_model(self, forecaster: "MatchForecaster", columns: list[str]) -> str:
         """Store the model in the active tracking run, with its signature; returns its address."""
@@ -281,6 +301,13 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
                     "somebody else made that file; train again"
                 ) from error
         return forecaster
+
+    def record(self, version: ModelVersion) -> pd.DataFrame:
+        """The walk-forward forecasts that the training of `version` logged (columns of a forecast frame, result)."""
+        import mlflow
+
+        uri = f"{self.client().get_run(version.run_id).info.artifact_uri}/{WALK_FORWARD_FILE}"
+        return pd.read_csv(io.StringIO(mlflow.artifacts.load_text(uri)))
 
     def metrics(self, version: ModelVersion) -> dict[str, float]:
         """The metrics of the run that trained `version`: its walk-forward scores."""

@@ -7,8 +7,8 @@ the cluster and a copy of the binaries are in a folder of their own below /var/l
                                                                    /binaries   root's, readable
                                                                    /home       whose cluster this is
 
-A folder without such a link is rubbish, and is deleted when the next cluster is made: a home that was deleted, or root
-killed half-way. A folder whose home is on a disk that is not mounted now is left alone.
+A cluster that root was killed while making is deleted when the next one is made. A complete one never is: that its home
+is not where it was says not that it is gone, it may have been moved. Only a server that no home leads to is stopped.
 """
 
 import importlib.metadata
@@ -39,7 +39,7 @@ def binaries(data: Path) -> Path:
 def create(link: Path, home: Path, lock: int) -> Cluster:
     """Make a cluster in the store, and `link` to it as the last step. `lock`: see Cluster.create."""
     with _store_locked() as store_lock:
-        _discard_abandoned()
+        _clear()
         folder = Path(tempfile.mkdtemp(prefix="cluster-", dir=STORE))
         folder.chmod(0o755)
         _write_home(folder, home)
@@ -52,7 +52,7 @@ def create(link: Path, home: Path, lock: int) -> Cluster:
 
 def check_home(data: Path, home: Path) -> None:
     """PredictorError if `home` is a copy of the cluster's home: their leases do not count together."""
-    other, _ = _home(data.parent)
+    other = _home(data.parent)
     if other != home and _links_to(other, data.parent) and not other.samefile(home):
         raise PredictorError(
             f"{home} is a copy of {other}, and {home}/postgres/cluster leads to the database of that one: "
@@ -63,29 +63,32 @@ def check_home(data: Path, home: Path) -> None:
 def renew(data: Path, home: Path) -> None:
     """Before a start: follow a home that was moved, and a wheel that was upgraded."""
     _copy_binaries(data.parent)
-    if _home(data.parent)[0] != home:
+    if _home(data.parent) != home:
         with _store_locked():
             _write_home(data.parent, home)
 
 
-def discard_abandoned_clusters() -> None:
-    """Stop and delete the clusters whose home is gone. Making a cluster does so first: this is for leaving nothing."""
+def discard_below(folder: Path) -> None:
+    """Delete the clusters whose home was in `folder` and is gone: for a caller who made and deleted those homes."""
     if STORE.exists():
         with _store_locked():
-            _discard_abandoned()
+            for entry in STORE.glob("cluster-*"):
+                if _is_complete(entry) and folder in _home(entry).parents and not _home(entry).exists():
+                    Cluster(entry / "cluster", binaries(entry / "cluster")).stop()
+                    shutil.rmtree(entry)
 
 
-def _discard_abandoned() -> None:
-    for folder in STORE.glob("cluster-*"):
-        if (folder / "home").exists():
-            home, device = _home(folder)
-            nearest = next(path for path in (home, *home.parents) if path.exists())
-            if _links_to(home, folder) or nearest.stat().st_dev != device:
-                continue
-        data = folder / "cluster"
-        if data.exists():
-            Cluster(data, binaries(data)).stop()
-        shutil.rmtree(folder)
+def _clear() -> None:
+    """Delete what was never completed, stop what nobody can reach; the store's lock is held."""
+    for entry in STORE.glob("cluster-*"):
+        if not _is_complete(entry):
+            shutil.rmtree(entry)
+        elif not _links_to(_home(entry), entry):
+            Cluster(entry / "cluster", binaries(entry / "cluster")).stop()
+
+
+def _is_complete(folder: Path) -> bool:
+    return (folder / "cluster" / "password").exists()  # the last step of making a cluster
 
 
 def _links_to(home: Path, folder: Path) -> bool:
@@ -93,14 +96,13 @@ def _links_to(home: Path, folder: Path) -> bool:
     return link.is_symlink() and os.path.realpath(link) == str(folder / "cluster")
 
 
-def _home(folder: Path) -> tuple[Path, int]:
-    device, home = (folder / "home").read_text().split("\n", 1)
-    return Path(home), int(device)
+def _home(folder: Path) -> Path:
+    return Path((folder / "home").read_text())
 
 
 def _write_home(folder: Path, home: Path) -> None:
     new = folder / "home.new"
-    new.write_text(f"{home.stat().st_dev}\n{home}")
+    new.write_text(str(home))
     new.replace(folder / "home")
 
 

@@ -8,14 +8,12 @@ postmaster and in the title of its children: a recycled process id is never take
 would tell too, but root in a container may not see that of another user's process.)
 """
 
-import errno
 import fcntl
 import importlib.util
 import os
 import re
 import secrets
 import shlex
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +25,7 @@ from typing import IO
 import psutil
 
 from pl_predictor.core.errors import PredictorError
+from pl_predictor.services.ports import require_free_port
 
 SUPERUSER = "postgres"
 PORT_VARIABLE = "PL_POSTGRES_PORT"
@@ -136,7 +135,7 @@ class Cluster:
             self._run("pg_ctl", "start", "-s", "-w", "-t", str(_START_SECONDS), "-o", options, output=output)
         server = self.postmaster()
         if server is None or not server.ready:
-            check_port(host, port)
+            require_free_port(port, PORT_VARIABLE, host)
             said = _last_lines(log.read_bytes()[before:].decode(errors="replace"))
             raise PredictorError(
                 f"PostgreSQL did not come up within {_START_SECONDS} s; mend what {log} says and start again: {said}"
@@ -227,37 +226,6 @@ def installed_binaries() -> Path:
             "or set POSTGRES_HOST (and its companions) to a PostgreSQL server of your own"
         )
     return binaries
-
-
-def check_port(host: str, port: int) -> None:
-    """PredictorError if the address cannot be listened on. PostgreSQL would say so too, but not who is there."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PredictorError(
-                f"port {port} on {host}, where PostgreSQL should listen, is taken by {_listener(port)}: "
-                f"stop that, or set {PORT_VARIABLE} to a free port"
-            ) from error
-        raise PredictorError(
-            f"PostgreSQL cannot listen on {host} port {port} ({error}): "
-            f"set {PORT_VARIABLE} to another port, or the host to an address of this machine"
-        ) from error
-
-
-def _listener(port: int) -> str:
-    try:
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
-            if listens and connection.pid:
-                process = psutil.Process(connection.pid)
-                return f"{process.name()} (process {process.pid}: {' '.join(process.cmdline())[:120]})"
-    except psutil.Error:
-        pass  # macOS tells root only, and a process may be gone by now: the port is named anyway
-    return "another process"
 
 
 @contextmanager

@@ -21,11 +21,11 @@ from pathlib import Path
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.services import postgres_as_root
+from pl_predictor.services.ports import require_free_port
 from pl_predictor.services.postgres_cluster import (
     PORT_VARIABLE,
     Cluster,
     PostgresAddress,
-    check_port,
     installed_binaries,
     locked,
 )
@@ -127,7 +127,7 @@ class PostgresServer:
         cluster.stop()
         if os.geteuid() == 0:
             postgres_as_root.renew(cluster.data, self._home)
-        check_port(self._host, self._port)
+        require_free_port(self._port, PORT_VARIABLE, self._host)
         return cluster.address(cluster.start(self._host, self._port, self._folder / "server.log"))
 
     def _leave(self, lease: int) -> None:

@@ -20,6 +20,7 @@ from pl_predictor.sources import get_source
 from pl_predictor.storage.connection import open_engine
 
 DAEMON_SILENCE_SECONDS = 120.0
+ERROR = "ERROR"
 NEWEST_RESULT = "SELECT max(kickoff) FROM matches WHERE result IS NOT NULL AND kickoff <= :as_of"
 LATEST_METRICS = """
     SELECT metric_type, value FROM model_metrics JOIN (
@@ -46,8 +47,8 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Everything runs, there is a champion, and nothing is alerting."""
-        return not self.problems and not self.alerts
+        """Everything runs, there is a champion, and no alert is an error: a warning may be noise."""
+        return not self.problems and not any(alert.startswith(ERROR) for alert in self.alerts)
 
     def as_document(self) -> dict[str, Any]:
         """The same as JSON's types."""
@@ -136,7 +137,7 @@ def _examine_dagster(settings: Settings, found: Status) -> None:
         finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
         runs = instance.get_runs(filters=dg.RunsFilter(statuses=finished), limit=1)
         if runs and runs[0].status == dg.DagsterRunStatus.FAILURE:
-            found.alerts.append(f"ERROR: the last run, {runs[0].run_id} of {runs[0].job_name}, failed")
+            found.alerts.append(f"{ERROR}: the last run, {runs[0].run_id} of {runs[0].job_name}, failed")
 
 
 def _examine_registry(settings: Settings, found: Status) -> None:

@@ -6,7 +6,6 @@ so none can be mistaken for another's.
 """
 
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -62,34 +61,22 @@ def clear(home: Path, name: str | None = None) -> int:
             except psutil.NoSuchProcess:
                 continue
             ended.add(process.pid)
-        psutil.wait_procs(processes, timeout=max(deadline - time.monotonic(), 1.0))
+        _wait_for_the_end(processes, until=max(deadline, time.monotonic() + 1.0))
     return len(ended)
 
 
-def require_free_port(port: int, variable: str, bind: str = "127.0.0.1") -> None:
-    """PredictorError, naming who listens, if the port cannot be listened on."""
-    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((bind, port))
-        except OSError as error:
-            who = _listener(port)
-            raise PredictorError(
-                f"port {port} on {bind} cannot be used ({error.strerror}{who}): end that program, or set {variable} "
-                "to another port"
-            ) from error
+def _wait_for_the_end(processes: Sequence[psutil.Process], *, until: float) -> None:
+    """Not psutil.wait_procs: it may wait for a zombie, and the first process of a container may never collect one."""
+    while time.monotonic() < until and any(map(alive, processes)):
+        time.sleep(0.02)
 
 
-def _listener(port: int) -> str:
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still does something: one that only waits to be collected does not."""
     try:
-        for connection in psutil.net_connections("tcp"):
-            address = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
-                return f", by process {connection.pid}, {psutil.Process(connection.pid).name()}"
-    except (psutil.AccessDenied, psutil.NoSuchProcess):
-        return ""
-    return ""
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Supervisor:
@@ -121,6 +108,7 @@ class Supervisor:
                     process.wait(GRACE_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
+                    process.wait()
                 return 130
         return process.returncode
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.environment import make_home, ready
+from pl_predictor.services.ports import require_free_port
 from pl_predictor.services.postgres_server import PostgresServer
-from pl_predictor.services.supervisor import Supervisor, clear, require_free_port
+from pl_predictor.services.supervisor import Supervisor, clear
 from pl_predictor.settings import PROJECT, Settings, parse_as_of
 from pl_predictor.sources import get_source
 
@@ -23,13 +24,28 @@ START_SECONDS = 120.0
 Say = Callable[[str], None]
 
 
-def up(settings: Settings, say: Say) -> int:
+class _WithParent(threading.Event):
+    """Set by hand, or by the end of the process that started this one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parent = os.getppid()
+
+    def is_set(self) -> bool:
+        return super().is_set() or os.getppid() != self._parent
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(timeout) or self.is_set()
+
+
+def up(settings: Settings, say: Say, *, attached: bool = False) -> int:
     """Start the platform, run the loop once, stay until interrupted; returns an exit code.
 
     Whatever an earlier parent of this home left running is ended first. Stopping ends all that was started; PostgreSQL
-    stops with its last user.
+    stops with its last user. `attached`: stop, too, when the process that started this one is gone; `make`, which a
+    terminal's Ctrl-C reaches this one through, can be killed.
     """
-    stop = threading.Event()
+    stop = _WithParent() if attached else threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     get_source(settings.source)
@@ -55,7 +71,9 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
     say("Bringing the tables up to date")
     # The code server needs no tables; webserver and daemon do; MLflow's server would race the loop to make its own.
     supervisor.start("code-server", commands["code-server"])
-    if code := supervisor.run([sys.executable, "-m", "pl_predictor.cli", "migrate", "--fresh-start"], stop):
+    # On a server of the operator's own other machines may be executing runs.
+    migrate = [sys.executable, "-m", "pl_predictor.cli", "migrate", *(["--fresh-start"] if settings.embedded else [])]
+    if code := supervisor.run(migrate, stop):
         return code
     supervisor.start("webserver", commands["webserver"])
     supervisor.start("daemon", commands["daemon"])
@@ -114,7 +132,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
             lock.seek(0)
             raise PredictorError(
                 f"the platform of {settings.home} runs already (process {lock.read().strip()}), at "
-                f"{settings.dagster_url}: stop it there with Ctrl-C first"
+                f"{settings.dagster_url}: stop it first, with Ctrl-C there or with `kill` and that number"
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))

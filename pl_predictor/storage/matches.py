@@ -72,16 +72,22 @@ class MatchStorage:
             columns = ", ".join(rows.columns)
             connection.execute(text(f"INSERT INTO match_features ({columns}) SELECT {columns} FROM {staged}"))
 
-    def features(self, as_of: datetime, *, exactly: bool = False) -> pd.DataFrame:
+    def features(self, as_of: datetime, *, code_version: str, exactly: bool = False) -> pd.DataFrame:
         """The features as last built (feature frame).
 
-        PredictorError where they know more than `as_of` did, or, if `exactly`, were built for any other moment.
+        PredictorError where another version of the code built them, where they know more than `as_of` did, or, if
+        `exactly`, were built for any other moment.
         """
         query = select(tables.match_features).order_by("kickoff", "home_team")
         with self._engine.connect() as connection:
             rows = pd.read_sql(query, connection)
         if rows.empty:
             raise PredictorError("there are no features yet: materialize matches and features first")
+        if other := set(rows["code_version"]) - {code_version}:
+            raise PredictorError(
+                f"the features were built by version {', '.join(other)} of their code and this is {code_version}: "
+                "materialize features first"
+            )
         built = rows["as_of"].max()
         if exactly and built < as_of:
             raise PredictorError(

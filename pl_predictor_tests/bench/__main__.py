@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 import click
 import psutil
 
-from pl_predictor.services.postgres_as_root import discard_abandoned_clusters
+from pl_predictor.services.postgres_as_root import discard_below
 from pl_predictor_tests.bench.benchmarks import BENCHMARKS, LIMITS, Benchmark
 from pl_predictor_tests.bench.terminal import NotMeasured
 
@@ -59,14 +60,15 @@ def _measure(benchmark: Benchmark, names: tuple[str, ...]) -> dict[str, dict[str
         figures[name] = {**_beside_limits(name, value), **details}
 
     reason = ""
+    folder = tempfile.mkdtemp(prefix="pl_predictor_bench_")
     try:
-        with tempfile.TemporaryDirectory(prefix="pl_predictor_bench_") as folder:
-            benchmark(Path(folder), record)
+        benchmark(Path(folder), record)
     except NotMeasured as error:
         reason = str(error)
     finally:
+        shutil.rmtree(folder)
         if os.geteuid() == 0:  # root's databases are not in their homes
-            discard_abandoned_clusters()
+            discard_below(Path(folder))
     return {name: figures.get(name, {**_beside_limits(name, None), "reason": reason}) for name in names}
 
 

@@ -1,10 +1,12 @@
 """Drift is found where it was planted, and hardly ever where nothing changed."""
 
+from datetime import datetime, timezone
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pl_predictor.core.drift import FAMILY_ERROR_RATE, comparable, compare
+from pl_predictor.core.drift import FAMILY_ERROR_RATE, comparable, compare, windows
 
 NUMERICAL = [f"feature_{i}" for i in range(8)]
 
@@ -14,6 +16,16 @@ def window(rows: int, seed: int, draws: float = 0.25) -> pd.DataFrame:
     frame = pd.DataFrame(random.normal(size=(rows, len(NUMERICAL))), columns=NUMERICAL)
     frame["result"] = random.choice(["H", "D", "A"], rows, p=[0.75 - draws, draws, 0.25])
     return frame
+
+
+def test_the_reference_is_what_the_model_was_trained_on_without_the_recent_matches() -> None:
+    kickoffs = pd.date_range("2024-01-01 15:00", periods=10, freq="D", tz="UTC")
+    played = pd.DataFrame({"kickoff": kickoffs})
+    trained_until = datetime(2024, 1, 9, tzinfo=timezone.utc)  # results of up to the 8th
+    reference, current = windows(played, trained_until=trained_until, recent=1)
+    assert (reference.index.tolist(), current.index.tolist()) == ([0, 1, 2, 3, 4, 5, 6, 7], [9])
+    reference, current = windows(played, trained_until=trained_until, recent=4)
+    assert (reference.index.tolist(), current.index.tolist()) == ([0, 1, 2, 3, 4, 5], [6, 7, 8, 9])
 
 
 def test_a_column_that_shifted_is_found_and_measured_and_the_others_are_not() -> None:

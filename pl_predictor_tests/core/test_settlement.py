@@ -14,7 +14,8 @@ KICKOFF = "2024-01-13 15:00"
 
 def made(as_of: str, home: str = "Chelsea", away: str = "Fulham", **more: Any) -> dict[str, Any]:
     moment = datetime.fromisoformat(as_of).replace(tzinfo=timezone.utc)
-    return {**forecast(home, away, KICKOFF), "as_of": pd.Timestamp(moment), **more}
+    row = {"as_of": pd.Timestamp(moment), "timestamp": pd.Timestamp(moment), "replay": False}
+    return {**forecast(home, away, KICKOFF), **row, **more}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,17 @@ def test_of_two_forecasts_for_one_moment_the_first_written_counts() -> None:
     rows = pd.DataFrame([made("2024-01-13 06:00"), hindsight])
     official = official_forecasts(rows, matches(played("Chelsea", "Fulham", KICKOFF, 1, 0)))
     assert official["p_home"].tolist() == [0.5]
+
+
+def test_a_live_forecast_that_was_written_after_kick_off_does_not_count_whatever_it_claims() -> None:
+    moments = {"as_of": "2024-01-13 14:59", "timestamp": "2024-01-13 18:00"}
+    late: dict[str, Any] = {name: pd.Timestamp(moment, tz="UTC") for name, moment in moments.items()}
+    known = matches(played("Chelsea", "Fulham", KICKOFF, 1, 0))
+    honest = made("2024-01-13 06:00")
+    hindsight = {**honest, **late}
+    assert official_forecasts(pd.DataFrame([honest, hindsight]), known)["as_of"].tolist() == [honest["as_of"]]
+    replayed = {**hindsight, "replay": True}
+    assert official_forecasts(pd.DataFrame([honest, replayed]), known)["as_of"].tolist() == [late["as_of"]]
 
 
 def test_a_match_with_no_forecast_before_kick_off_has_no_official_one() -> None:

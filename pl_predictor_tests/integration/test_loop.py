@@ -8,17 +8,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psutil
 import pytest
 from sqlalchemy import Engine, text
 
+from pl_predictor.services.environment import exported
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import copied, fresh_settings
 from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, using
 
-ASSETS = ("matches", "features", "trained_model", "predictions", "performance_metrics", "drift_report")
+PICTURES = {
+    "matches": "results_by_season",
+    "features": "strengths",
+    "trained_model": "reliability",
+    "predictions": "probabilities",
+    "drift_report": "effect_sizes",
+}
+ASSETS = (*PICTURES, "performance_metrics")
 
 
 @contextmanager
@@ -77,6 +86,37 @@ def test_the_same_run_again_changes_nothing(installed: Settings, env: dict[str, 
     assert {**again, "run_id": None, "reasons": None} == {**first, "run_id": None, "reasons": None}
     assert "nothing new" in again["reasons"]["trained_model"]
     assert count(installed, "SELECT count(*) FROM model_predictions") == before == len(first["forecasts"])
+
+
+def test_every_asset_shows_its_rows_and_a_picture_also_when_nothing_is_new(
+    installed: Settings, env: dict[str, str], first: dict[str, Any]
+) -> None:
+    assert run_json("run", env=env)["run_id"] != first["run_id"]
+    with exported(installed), dg.DagsterInstance.get() as instance:
+        for name in ASSETS:
+            event = instance.get_latest_materialization_event(dg.AssetKey(name))
+            assert event is not None
+            assert event.asset_materialization is not None
+            shown = event.asset_materialization.metadata
+            if name in PICTURES:
+                assert shown["dagster/row_count"].value
+                assert str(shown["preview"].value).startswith("|")
+                assert "](data:image/png;base64," in str(shown[PICTURES[name]].value)
+            else:
+                assert (shown["dagster/row_count"].value, "no official forecast" in str(shown["reason"].value)) == (
+                    0,
+                    True,
+                )
+
+
+def test_a_tracking_run_that_was_killed_after_its_work_is_ended_by_the_next_run(
+    installed: Settings, env: dict[str, str], first: dict[str, Any]
+) -> None:
+    assert first["model_version"] == "1"
+    with database(installed, installed.mlflow_db) as engine, engine.begin() as connection:
+        assert connection.execute(text("UPDATE runs SET status = 'RUNNING'")).rowcount >= 2
+    assert "nothing new" in run_json("run", env=env)["reasons"]["trained_model"]
+    assert count(installed, "SELECT count(*) FROM runs WHERE status = 'RUNNING'", installed.mlflow_db) == 0
 
 
 def test_a_later_moment_settles_and_scores_the_forecasts(

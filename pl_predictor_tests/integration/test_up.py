@@ -1,5 +1,6 @@
 """`make up` as a person lives with it: started, looked at, killed in parts, killed whole, started again, stopped."""
 
+import fcntl
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from sqlalchemy import text
 
 from pl_predictor.services.environment import at
 from pl_predictor.services.postgres_server import PostgresServer
-from pl_predictor.services.supervisor import clear, marked
+from pl_predictor.services.supervisor import alive, clear, marked
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, up
@@ -176,13 +177,35 @@ def test_a_platform_killed_whole_is_taken_over_and_ctrl_c_ends_everything(tmp_pa
         left = marked(home(env))
         assert left, "the children outlive a parent that is killed"
         with up(env) as second:
-            assert not any(process.is_running() for process in left)
+            assert not any(map(alive, left))
             assert forecasts(env) == 10
             children = marked(home(env))
             second.send_signal(signal.SIGINT)
             assert second.wait() == 0
-    assert not any(process.is_running() for process in children)
+    assert not any(map(alive, children))
     assert server(env).pid() is None
+
+
+def test_make_that_is_killed_takes_the_platform_with_it(tmp_path: Path) -> None:
+    env = environment(tmp_path / "home")
+    home(env).mkdir()
+    script = [*COMMAND, "up", "--attached"]
+    with subprocess.Popen(["sh", "-c", '"$@"; :', "make", *script], env=env, stderr=subprocess.DEVNULL) as make:
+        while not marked(home(env)):
+            assert make.poll() is None
+        make.kill()
+    while marked(home(env)) or server(env).pid() is not None or ((home(env) / "up.lock").exists() and locked(env)):
+        pass
+
+
+def locked(env: dict[str, str]) -> bool:
+    """Whether a platform of this home is up."""
+    with (home(env) / "up.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_a_terminal_that_is_closed_ends_everything(tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ def a_home(folder: Path) -> Iterator[Path]:
     left = PostgresServer(home, port=free_port()).pid()
     shutil.rmtree(home, ignore_errors=True)
     if ROOT:
-        postgres_as_root.discard_abandoned_clusters()
-        assert not any(postgres_as_root._home(entry)[0] == home for entry in postgres_as_root.STORE.glob("cluster-*"))
+        postgres_as_root.discard_below(folder)
     elif left:
         os.kill(left, signal.SIGQUIT)
     assert left is None

@@ -43,14 +43,28 @@ def test_root_finds_its_cluster_in_a_moved_home_and_not_in_a_copied_one(new_home
     with PostgresServer(moved, port=port).lease() as address:
         query(address, "SELECT * FROM kept")
     data = (moved / "postgres" / "cluster").readlink()
-    postgres_as_root.discard_abandoned_clusters()
+    postgres_as_root.discard_below(moved.parent)
     assert data.exists()
     shutil.rmtree(moved)
-    postgres_as_root.discard_abandoned_clusters()
+    postgres_as_root.discard_below(moved.parent)
     assert not data.exists()
 
 
-def test_the_next_cluster_of_root_clears_those_of_deleted_homes(shared_home: Path) -> None:
+def test_a_moved_home_keeps_its_data_when_another_home_makes_its_cluster_first(new_home: Path, tmp_path: Path) -> None:
+    port = free_port()
+    other, moved = tmp_path / "other", tmp_path / "moved"
+    with PostgresServer(new_home, port=port).lease() as address:
+        query(address, "CREATE TABLE kept (n int)")
+    new_home.rename(moved)
+    with PostgresServer(other, port=port).lease():
+        pass
+    with PostgresServer(moved, port=port).lease() as address:
+        query(address, "SELECT * FROM kept")
+    shutil.rmtree(other)
+    shutil.rmtree(moved)
+
+
+def test_the_next_cluster_of_root_stops_the_servers_of_deleted_homes(shared_home: Path) -> None:
     port = free_port()
     with another_process(shared_home, port) as process:
         pid = int(first_line(process))
@@ -60,7 +74,16 @@ def test_the_next_cluster_of_root_clears_those_of_deleted_homes(shared_home: Pat
     with PostgresServer(shared_home, port=port).lease() as address:
         assert query(address, "SELECT 1") == 1
         assert not alive(pid)
-        assert not folder.exists()
+        assert (folder / "cluster" / "password").exists()
+    shutil.rmtree(folder)
+
+
+def test_the_next_cluster_of_root_deletes_what_was_never_completed(new_home: Path) -> None:
+    postgres_as_root.STORE.mkdir(parents=True, exist_ok=True)
+    half_made = postgres_as_root.STORE / "cluster-half-made"
+    (half_made / "cluster").mkdir(parents=True)
+    with PostgresServer(new_home, port=free_port()).lease():
+        assert not half_made.exists()
 
 
 def test_a_vanished_cluster_is_not_replaced_by_an_empty_one(new_home: Path) -> None:

@@ -20,7 +20,7 @@ from pl_predictor.cli import main
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.services.environment import make_home
 from pl_predictor.services.postgres_server import PostgresAddress
-from pl_predictor.services.status import look
+from pl_predictor.services.status import Status, look
 from pl_predictor.settings import MODEL_NAME, Settings, get_settings
 from pl_predictor.storage.connection import create_databases, open_engine
 from pl_predictor.storage.metrics import MetricsStorage
@@ -144,6 +144,13 @@ def test_the_newest_verdict_of_a_check_is_an_alert_while_it_is_a_failure(stopped
     assert judge(False) == [f"ERROR: {sentence}"]
     assert judge(False, dg.AssetCheckSeverity.WARN) == [f"WARN: {sentence}"]
     assert judge(True) == []
+
+
+def test_a_warning_which_may_be_noise_does_not_make_it_unhealthy() -> None:
+    assert Status("snapshot", {}).healthy
+    assert Status("snapshot", {}, alerts=["WARN: accuracy"]).healthy
+    assert not Status("snapshot", {}, alerts=["WARN: accuracy", "ERROR: drift"]).healthy
+    assert not Status("snapshot", {}, problems=["there is no champion yet"]).healthy
 
 
 def test_a_failed_last_run_is_an_alert_until_one_succeeds(stopped: Settings) -> None:

@@ -1,7 +1,6 @@
 """Processes of a home are found, ended and started again, whoever started them and however their parent died."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ import psutil
 import pytest
 
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.services.supervisor import MARKER, RESTARTS, Supervisor, clear, marked, require_free_port
+from pl_predictor.services.supervisor import MARKER, RESTARTS, Supervisor, alive, clear, marked
 
 FOREVER = [sys.executable, "-c", "import signal; signal.pause()"]
 WITH_CHILD_OF_ITS_OWN_SESSION = [
@@ -47,7 +46,7 @@ def test_stopping_ends_what_was_started_and_its_children_in_sessions_of_their_ow
     supervisor.start("parent", WITH_CHILD_OF_ITS_OWN_SESSION)
     processes = wait_until_marked(home, 2)
     supervisor.stop()
-    assert not any(process.is_running() for process in processes)
+    assert not any(map(alive, processes))
 
 
 def test_what_a_killed_parent_left_is_cleared_by_the_next(home: Path) -> None:
@@ -81,7 +80,7 @@ def test_a_process_that_ignores_the_request_to_end_is_killed(home: Path, monkeyp
         assert deaf.stdout.readline() == b"deaf\n"
         try:
             clear(home)
-            assert not psutil.pid_exists(deaf.pid)
+            assert not alive(psutil.Process(deaf.pid))
         finally:
             deaf.kill()
 
@@ -121,17 +120,3 @@ def test_a_command_that_is_stopped_ends_at_once(home: Path) -> None:
 
 def test_a_command_that_is_not_stopped_runs_to_its_end(home: Path) -> None:
     assert Supervisor(home, {}).run([sys.executable, "-c", "raise SystemExit(7)"], threading.Event()) == 7
-
-
-def test_a_port_in_use_is_an_error_that_names_port_variable_and_program() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(PredictorError, match=rf"port {port} .* by process {os.getpid()}, .*set PL_DAGSTER_PORT"):
-            require_free_port(port, "PL_DAGSTER_PORT")
-
-
-def test_an_address_that_this_machine_does_not_have_is_an_error() -> None:
-    with pytest.raises(PredictorError, match=r"port 3000 on 192\.0\.2\.1 cannot be used"):
-        require_free_port(3000, "PL_DAGSTER_PORT", "192.0.2.1")

@@ -70,7 +70,7 @@ def test_features_come_back_bit_by_bit(engine: Engine) -> None:
     built = build(known)
     for _ in range(2):
         storage.store_features(built, as_of=as_of, code_version="abc")
-    pd.testing.assert_frame_equal(storage.features(as_of), built, check_exact=True)
+    pd.testing.assert_frame_equal(storage.features(as_of, code_version="abc"), built, check_exact=True)
 
 
 def test_features_that_know_too_much_are_refused(engine: Engine) -> None:
@@ -81,7 +81,7 @@ def test_features_that_know_too_much_are_refused(engine: Engine) -> None:
     with pytest.raises(
         PredictorError, match="built at 2024-06-01 00:00 UTC and know what 2024-01-13 00:00 UTC could not"
     ):
-        storage.features(datetime(2024, 1, 13, tzinfo=timezone.utc))
+        storage.features(datetime(2024, 1, 13, tzinfo=timezone.utc), code_version="abc")
 
 
 def test_features_of_another_moment_are_refused_where_the_moment_matters(engine: Engine) -> None:
@@ -89,11 +89,20 @@ def test_features_of_another_moment_are_refused_where_the_moment_matters(engine:
     rows = matches(played("Chelsea", "Fulham", "2024-01-13 12:30", 1, 0))
     storage.store_matches(rows, "test")
     storage.store_features(build(rows), as_of=datetime(2024, 1, 20, tzinfo=timezone.utc), code_version="abc")
-    assert len(storage.features(LATER)) == 1
+    assert len(storage.features(LATER, code_version="abc")) == 1
     with pytest.raises(PredictorError, match="built at 2024-01-20 00:00 UTC and lack what 2024-06-01 00:00 UTC knew"):
-        storage.features(LATER, exactly=True)
+        storage.features(LATER, code_version="abc", exactly=True)
+
+
+def test_features_that_other_code_built_are_refused(engine: Engine) -> None:
+    storage = MatchStorage(engine)
+    rows = matches(played("Chelsea", "Fulham", "2024-01-13 12:30", 1, 0))
+    storage.store_matches(rows, "test")
+    storage.store_features(build(rows), as_of=LATER, code_version="old")
+    with pytest.raises(PredictorError, match="built by version old of their code and this is new: materialize feat"):
+        storage.features(LATER, code_version="new")
 
 
 def test_no_features_yet_is_an_error_that_says_what_to_do(engine: Engine) -> None:
     with pytest.raises(PredictorError, match="materialize matches and features first"):
-        MatchStorage(engine).features(LATER)
+        MatchStorage(engine).features(LATER, code_version="abc")
