@@ -4,20 +4,107 @@ Below a threshold but within noise is a failure at WARN, beyond noise at ERROR; 
 says so. The numbers are computed by the assets, the thresholds are the policy's.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from pl_predictor.assets.drift_report import drift_report
+from pl_predictor.assets.fixtures import fixtures
+from pl_predictor.assets.matches import matches
 from pl_predictor.assets.performance_metrics import performance_metrics
 from pl_predictor.assets.predictions import predictions
+from pl_predictor.core.feed_contract import CLAIMS
+from pl_predictor.core.freshness import results_freshness
 from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 from pl_predictor.storage.metrics import EARLIEST
+
+
+@dg.multi_asset_check(
+    specs=[dg.AssetCheckSpec(name, asset=matches, blocking=True, description=says) for name, says in CLAIMS.items()]
+)
+def feed_contract(feed: MatchFeed, postgres: Postgres) -> Iterator[dg.AssetCheckResult]:
+    """What a season's file must keep, over all files that were ever wanted of the source."""
+    files = postgres.feed.files(feed.source)
+    for claim in CLAIMS:
+        yield judge_claim(claim, files)
+
+
+def judge_claim(claim: str, files: pd.DataFrame) -> dg.AssetCheckResult:
+    """The verdict on one claim of the feed's contract (rows of feed_files of one source).
+
+    An error blocks what is downstream. Of the division below, or of a file that cannot be had now and was had before,
+    it is a warning: what is in the tables still stands.
+    """
+    broken = files[files["state"].isin({"refused", "unreachable"}) & (files["claim"] == claim)]
+    had_before = (broken["state"] == "unreachable") & broken["accepted_sha256"].notna()
+    gaps = _gaps(files) if claim == "files_arrive_whole" else []
+    problems = [*broken["problem"], *gaps]
+    there = files[files["state"] != "absent"]
+    rows = int(pd.to_numeric(there["rows"]).sum())
+    shown: dict[str, Any] = {"files": len(there), "rows": rows, "broken": len(problems)}
+    if claim == "odds_are_plausible":
+        for discarded in files["discarded"].dropna():
+            shown |= {name: shown.get(name, 0) + count for name, count in discarded.items()}
+    if claim == "columns_are_known":
+        shown["unknown"] = ", ".join(sorted({name for names in files["unknown_columns"].dropna() for name in names}))
+    if problems:
+        shown["problems"] = dg.MetadataValue.md("\n".join(f"- {problem}" for problem in problems))
+    serious = bool(gaps) or bool(((broken["division"] == "E0") & ~had_before).any())
+    return dg.AssetCheckResult(
+        check_name=claim,
+        asset_key=matches.key,
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.ERROR if serious or not problems else dg.AssetCheckSeverity.WARN,
+        description=problems[0] if problems else f"{len(there)} files, {rows} matches",
+        metadata=shown,
+    )
+
+
+def _gaps(files: pd.DataFrame) -> list[str]:
+    """Premier League seasons without a file between others that have one."""
+    premier = files[files["division"] == "E0"]
+    there = premier.loc[premier["state"] == "accepted", "season"]
+    missing = premier[(premier["state"] == "absent") & premier["season"].between(there.min(), there.max())]
+    return [
+        f"{path} is not there, and its neighbours are: look at the address, or bring it" for path in missing["path"]
+    ]
+
+
+@dg.asset_check(asset=matches)
+def results_are_fresh(
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres
+) -> dg.AssetCheckResult:
+    """No result is overdue; summer and international breaks are no staleness."""
+    moment = feed.moment(context)
+    found = results_freshness(postgres.matches.matches(moment.as_of, replay=moment.replay), moment.as_of)
+    return dg.AssetCheckResult(passed=found.fresh, severity=dg.AssetCheckSeverity.WARN, description=found.reason)
+
+
+@dg.asset_check(asset=fixtures)
+def fixture_list_is_sound(
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres
+) -> dg.AssetCheckResult:
+    """The list of fixtures could be read and is renewed as it should be; that no round is published is no fault."""
+    moment = feed.moment(context)
+    if moment.replay:
+        return dg.AssetCheckResult(passed=True, description="a replay: the matches to come are among the matches")
+    found = postgres.feed.fixture_state(moment.as_of)
+    if found is None:
+        return dg.AssetCheckResult(passed=True, description="no list was looked at yet")
+    broken = found.state == "feed_broken"
+    return dg.AssetCheckResult(
+        passed=found.state in {"ok", "no_round_published"},
+        severity=dg.AssetCheckSeverity.ERROR if broken else dg.AssetCheckSeverity.WARN,
+        description=f"{found.state}: {found.reason}",
+        metadata={"state": found.state},
+    )
 
 
 def judge_score(metric: dict[str, Any] | None, threshold: float, min_sample: int) -> dg.AssetCheckResult:
@@ -118,7 +205,7 @@ def every_coming_fixture_has_a_forecast(
     """No fixture of the forecast horizon is left without a forecast of the model that serves."""
     moment = feed.moment(context)
     as_of = moment.as_of
-    known = postgres.matches.matches(as_of)
+    known = postgres.matches.matches(as_of, replay=moment.replay)
     coming = upcoming(known, feed.sealable_after(moment), as_of + timedelta(days=policy.forecast_days))
     made = postgres.metrics.get_predictions_by_date_range(
         as_of - timedelta(days=policy.forecast_days),
@@ -139,6 +226,9 @@ def every_coming_fixture_has_a_forecast(
 KEYS = [
     key
     for check in (
+        feed_contract,
+        results_are_fresh,
+        fixture_list_is_sound,
         accuracy_above_threshold,
         weighted_f1_above_threshold,
         drift_share_below_threshold,

@@ -6,15 +6,22 @@ from typing import Any
 import dagster as dg
 
 from pl_predictor import checks, jobs
-from pl_predictor.assets import drift_report, features, matches, performance_metrics, predictions, trained_model
-from pl_predictor.resources.launchpad import with_defaults
+from pl_predictor.assets import (
+    drift_report,
+    features,
+    fixtures,
+    matches,
+    performance_metrics,
+    predictions,
+    trained_model,
+)
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 from pl_predictor.settings import get_settings
 
-ASSETS = [matches, features, trained_model, predictions, performance_metrics, drift_report]
+ASSETS = [matches, fixtures, features, trained_model, predictions, performance_metrics, drift_report]
 
 
 def build_defs(
@@ -23,7 +30,7 @@ def build_defs(
     """The definitions, with `resources` in place of those of the same key (feed, postgres, registry, policy)."""
     settings = get_settings()
     defaults = {
-        "feed": with_defaults(MatchFeed, source=settings.source, as_of=settings.as_of),
+        "feed": MatchFeed.from_settings(settings),
         # Read when a run starts: the launchpad shows the variables' names and not the password.
         "postgres": Postgres(
             host=dg.EnvVar("POSTGRES_HOST"),

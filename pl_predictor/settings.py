@@ -35,7 +35,18 @@ class Settings(BaseSettings):
     home: Path = _field(
         "PL_HOME", PROJECT / ".pl_predictor", "folder for all that the platform keeps: database, models, logs"
     )
-    source: str = _field("PL_SOURCE", "snapshot", "where matches come from")
+    source: str = _field("PL_SOURCE", "snapshot", "where matches come from: snapshot or football-data")
+    football_data_url: str | None = _field(
+        "PL_FOOTBALL_DATA_URL",
+        None,
+        "football-data.co.uk's address, or a folder laid out as it; several, separated by spaces, are tried in turn",
+    )
+    football_data_interval: float = _field(
+        "PL_FOOTBALL_DATA_INTERVAL", 1.0, "seconds between two requests to it, at least", ge=0
+    )
+    new_teams: str | None = _field(
+        "PL_NEW_TEAMS", None, "names of teams that were in neither division before, separated by commas"
+    )
     as_of: str | None = _field(
         "PL_AS_OF", None, "moment of the replay, UTC (2023-12-29 or 2023-12-29T20:00); unset: the source's own"
     )
@@ -81,6 +92,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("football_data_url", mode="after")
+    @classmethod
+    def _sites_or_one_folder(cls, value: str | None) -> str | None:
+        if value is None or value.startswith(("http://", "https://")):
+            return value
+        return str(Path(value.removeprefix("file://")).expanduser().absolute())
 
     @field_validator("mlflow_tracking_uri", mode="after")
     @classmethod
@@ -128,6 +146,9 @@ class Settings(BaseSettings):
             "PL_HOME": str(self.home),
             "PL_SOURCE": self.source,
             **({"PL_AS_OF": self.as_of} if self.as_of else {}),
+            **({"PL_FOOTBALL_DATA_URL": self.football_data_url} if self.football_data_url else {}),
+            "PL_FOOTBALL_DATA_INTERVAL": str(self.football_data_interval),
+            **({"PL_NEW_TEAMS": self.new_teams} if self.new_teams else {}),
             "PL_DAGSTER_FOLDER": str(self.home / "dagster"),
             "PL_CODE_SERVER_PORT": str(self.code_server_port),
             "POSTGRES_HOST": str(self.postgres_host),

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pytest
 
-from pl_predictor.checks import judge_drift, judge_score, latest_evaluation
+from pl_predictor.checks import judge_claim, judge_drift, judge_score, latest_evaluation
+from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.settings import Settings
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -88,6 +90,76 @@ def test_a_drift_share_is_judged_by_threshold_and_sample(
     assert (verdict.passed, verdict.severity) == (passed, ERROR)
     assert words in (verdict.description or "")
     assert judge_drift(None, threshold=0.5, min_sample=50).passed
+
+
+# --- the feed's contract ---------------------------------------------------------------------------------------------
+
+
+def files(*states: dict[str, Any]) -> pd.DataFrame:
+    """Rows of feed_files as far as a verdict needs them."""
+    usual: dict[str, Any] = {"division": "E0", "state": "accepted", "rows": 380, "discarded": {}, "unknown_columns": []}
+    usual |= {"claim": None, "problem": None, "accepted_sha256": None}
+    rows = [{**usual, "season": 2000 + i, "path": f"{2000 + i}.csv", **state} for i, state in enumerate(states)]
+    return pd.DataFrame(rows, columns=["path", "season", *usual])
+
+
+REFUSED = {"state": "refused", "claim": "teams_are_known", "problem": "2001.csv: team 'Arsenel' is unknown"}
+ABSENT = {"state": "absent", "rows": None}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_refused_file_fails_the_claim_that_it_breaks_and_no_other(claim: str) -> None:
+    verdict = judge_claim(claim, files({}, REFUSED, {}))
+    broken = claim == "teams_are_known"
+    assert (verdict.passed, verdict.severity) == (not broken, ERROR)
+    assert verdict.description == (REFUSED["problem"] if broken else "3 files, 1140 matches")
+    shown = {name: value.value for name, value in verdict.metadata.items()}
+    assert (shown["files"], shown["rows"], shown["broken"]) == (3, 1140, int(broken))
+
+
+UNREACHABLE = {"state": "unreachable", "claim": "files_arrive_whole", "problem": "could not be fetched"}
+
+
+@pytest.mark.parametrize(
+    ("state", "severity"),
+    [
+        ({**REFUSED, "claim": "files_arrive_whole"}, ERROR),
+        ({**REFUSED, "claim": "files_arrive_whole", "accepted_sha256": "a"}, ERROR),
+        ({**REFUSED, "claim": "files_arrive_whole", "division": "E1"}, WARN),
+        (UNREACHABLE, ERROR),
+        ({**UNREACHABLE, "accepted_sha256": "a"}, WARN),
+    ],
+    ids=["refused", "refused, but had before", "of the division below", "never had", "had before"],
+)
+def test_what_still_stands_in_the_tables_warns_and_does_not_block(
+    state: dict[str, Any], severity: dg.AssetCheckSeverity
+) -> None:
+    verdict = judge_claim("files_arrive_whole", files({}, state))
+    assert (verdict.passed, verdict.severity) == (False, severity)
+
+
+@pytest.mark.parametrize(
+    ("found", "missing"),
+    [
+        (files({}, {}, ABSENT), None),
+        (files({}, ABSENT, {}), "2001.csv is not there, and its neighbours are"),
+        (files({}, {**ABSENT, "division": "E1"}, {}), None),
+        (files(ABSENT, {}), None),
+        (files(ABSENT, ABSENT), None),
+        (files(), None),
+    ],
+    ids=["not yet", "a gap", "of the second division", "before the first", "nothing at all", "nobody asked"],
+)
+def test_a_season_between_others_must_be_there(found: pd.DataFrame, missing: str | None) -> None:
+    verdict = judge_claim("files_arrive_whole", found)
+    assert verdict.passed is (missing is None)
+    assert (missing or "") in (verdict.description or "")
+
+
+def test_new_columns_and_discarded_prices_are_shown() -> None:
+    found = files({"unknown_columns": ["xG"]}, {"unknown_columns": ["xGA", "xG"]}, {"discarded": {"odds": 2}})
+    assert judge_claim("columns_are_known", found).metadata["unknown"].value == "xG, xGA"
+    assert judge_claim("odds_are_plausible", found).metadata["odds"].value == 2
 
 
 # --- the newest evaluation, on a real instance -----------------------------------------------------------------------

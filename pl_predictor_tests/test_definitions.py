@@ -1,4 +1,4 @@
-"""What Dagster sees: six assets and their lineage, checks, a job, an instance; light to load, and without secrets."""
+"""What Dagster sees: seven assets and their lineage, checks, a job, an instance; light to load, and without secrets."""
 
 import ast
 import json
@@ -20,6 +20,7 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
 import pl_predictor
+from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.definitions import build_defs
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.policy import Policy
@@ -27,13 +28,17 @@ from pl_predictor.settings import PROJECT, Settings, get_settings
 
 LINEAGE = {
     "matches": set(),
-    "features": {"matches"},
+    "fixtures": {"matches"},
+    "features": {"matches", "fixtures"},
     "trained_model": {"features"},
     "predictions": {"features", "trained_model"},
     "performance_metrics": {"matches", "predictions"},
     "drift_report": {"features", "trained_model"},
 }
 CHECKS = {
+    **dict.fromkeys(CLAIMS, "matches"),
+    "results_are_fresh": "matches",
+    "fixture_list_is_sound": "fixtures",
     "accuracy_above_threshold": "performance_metrics",
     "weighted_f1_above_threshold": "performance_metrics",
     "drift_share_below_threshold": "drift_report",
@@ -85,7 +90,7 @@ def test_core_imports_nothing_of_the_rest_of_the_package() -> None:
     assert len(list(CORE.rglob("*.py"))) > 5
 
 
-def test_there_are_six_assets_with_this_lineage(defs: dg.Definitions) -> None:
+def test_there_are_seven_assets_with_this_lineage(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     found = {
         node.key.to_user_string(): {parent.to_user_string() for parent in node.parent_keys}

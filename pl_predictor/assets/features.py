@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pl_predictor import tables
+from pl_predictor.assets.fixtures import fixtures
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.code_version import code_version, feature_version
@@ -12,7 +13,7 @@ from pl_predictor.resources.postgres import Postgres
 
 
 @dg.asset(
-    deps=[matches],
+    deps=[matches, fixtures],
     group_name="data",
     owners=OWNERS,
     kinds={"python", "pandas", "postgres"},
@@ -30,8 +31,9 @@ def features(context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postg
     from pl_predictor import plots
     from pl_predictor.core.ratings import rate
 
-    as_of = feed.moment(context).as_of
-    known = postgres.matches.matches(as_of)
+    moment = feed.moment(context)
+    as_of = moment.as_of
+    known = postgres.matches.matches(as_of, replay=moment.replay)
     built = build(known)
     postgres.matches.store_features(built, as_of=as_of, code_version=feature_version())
     return dg.MaterializeResult(

@@ -34,7 +34,7 @@ def performance_metrics(
     from pl_predictor.core.scoring import scorecard
 
     moment = feed.moment(context)
-    known = postgres.matches.matches(moment.as_of)
+    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     postgres.metrics.settle(known[known["result"].notna()])
     champion = registry.serving(moment.as_of)
     made = postgres.metrics.get_predictions_by_date_range(

@@ -33,13 +33,15 @@ def predictions(
     from pl_predictor import plots
 
     moment = feed.moment(context)
-    known = postgres.matches.matches(moment.as_of)
+    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     # A match that kicks off while the run waits or works would be refused, and with it the forecasts of all others.
     coming = upcoming(known, feed.sealable_after(moment), moment.as_of + timedelta(days=policy.forecast_days))
     seen = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
     rows_seen = seen.drop(columns="kickoff").merge(coming[[*KEY, "kickoff"]], on=list(KEY))
     if rows_seen.empty:
-        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "reason": _why_none(known, moment, policy)})
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": 0, "reason": _why_none(known, postgres, moment, policy)}
+        )
     champion = registry.serving(moment.as_of)
     forecasts = registry.load(champion).forecast(rows_seen)
     odds = known[[*KEY, "home_odds", "draw_odds", "away_odds", "odds_source"]]
@@ -64,7 +66,9 @@ def predictions(
     )
 
 
-def _why_none(known: pd.DataFrame, moment: Moment, policy: Policy) -> str:
+def _why_none(known: pd.DataFrame, postgres: Postgres, moment: Moment, policy: Policy) -> str:
+    if not moment.replay and (listed := postgres.feed.fixture_state(moment.as_of)) is not None:
+        return f"{listed.state}: {listed.reason}"
     later = known.loc[known["kickoff"] > moment.as_of, "kickoff"]
     if later.empty:
         return f"no fixture is known after {moment.as_of:%d %B %Y}"

@@ -30,7 +30,9 @@ def column_schema(table: Table) -> dict[str, Any]:
 def rows(frame: pd.DataFrame, preview: pd.DataFrame | None = None) -> dict[str, Any]:
     """Materialization metadata: the number of rows, and the first of them (of `preview`, if it reads better)."""
     shown = (frame if preview is None else preview).head(PREVIEW_ROWS)
-    return {
-        "dagster/row_count": len(frame),
-        "preview": dg.MetadataValue.md(shown.to_markdown(index=False, floatfmt=".3f")),
-    }
+    return {"dagster/row_count": len(frame), "preview": dg.MetadataValue.md(table(shown))}
+
+
+def table(frame: pd.DataFrame) -> str:
+    """A frame as a table in markdown."""
+    return str(frame.to_markdown(index=False, floatfmt=".3f"))

@@ -9,4 +9,11 @@ class PredictorError(Exception):
 
 
 class FeedError(PredictorError):
-    """A file of matches breaks its contract; the message names file, line, value and remedy."""
+    """A file of matches breaks its contract; the message names file, line, value and remedy.
+
+    `claim` is what it breaks: a name in `core.feed_contract.CLAIMS`.
+    """
+
+    def __init__(self, message: str, claim: str = "rows_are_readable") -> None:
+        super().__init__(message)
+        self.claim = claim

@@ -4,8 +4,8 @@ One row is one match, keyed by KEY: a postponed match keeps its key and changes 
 shape belongs to `pl_predictor.sources`; anything estimated from matches belongs to the other modules of `core`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -22,9 +22,16 @@ PRE_MATCH_ODDS: Final = ("home_odds", "draw_odds", "away_odds")
 MAX_ODDS: Final = ("max_home_odds", "max_draw_odds", "max_away_odds")
 CLOSING_ODDS: Final = ("closing_home_odds", "closing_draw_odds", "closing_away_odds")
 SHOTS: Final = ("home_shots", "away_shots", "home_shots_on_target", "away_shots_on_target")
+OTHER_STATISTICS: Final = (
+    *("home_half_time_goals", "away_half_time_goals", "home_corners", "away_corners", "home_fouls", "away_fouls"),
+    *("home_yellow_cards", "away_yellow_cards", "home_red_cards", "away_red_cards"),
+)
+STATISTICS: Final = (*SHOTS, *OTHER_STATISTICS)
 
 # The sum of the inverse odds of one bookmaker, or of an average of bookmakers.
 OVERROUND: Final = (1.00, 1.15)
+# Interwetten took up to 18 % until 2008.
+BOOKMAKER_OVERROUND: Final = (1.00, 1.20)
 # The best price of some 40 bookmakers may beat them all together, by a few per cent: below 0.90 a price is mistyped.
 MAX_ODDS_OVERROUND: Final = (0.90, 1.15)
 
@@ -62,6 +69,10 @@ MATCH_COLUMNS: Final[dict[str, Column]] = {
     "away_shots": Column("Int64", "Shots of the away team; null where the source has none", _SHOT),
     "home_shots_on_target": Column("Int64", "Shots on target of the home team; null where the source has none", _SHOT),
     "away_shots_on_target": Column("Int64", "Shots on target of the away team; null where the source has none", _SHOT),
+    **{
+        name: Column("Int64", f"{name.replace('_', ' ').capitalize()}; null where the source has none", "count")
+        for name in OTHER_STATISTICS
+    },
     "home_odds": Column("float64", "Consensus pre-match price of a home win; all three prices or none", _PRICE),
     "draw_odds": Column("float64", "Consensus pre-match price of a draw; all three prices or none", _PRICE),
     "away_odds": Column("float64", "Consensus pre-match price of an away win; all three prices or none", _PRICE),
@@ -101,6 +112,24 @@ def match_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
     return join([pd.DataFrame(typed)])
 
 
+ODDS_COLUMNS: Final[dict[str, Column]] = {
+    **{name: MATCH_COLUMNS[name] for name in KEY},
+    "bookmaker": Column("object", "Code of the bookmaker, as football-data.co.uk has it: B365, PS, WH, ..."),
+    "moment": Column(
+        "object", "pre_match: collected on the Friday or Tuesday before; closing: the last before kick-off"
+    ),
+    "home_odds": Column("float64", "Price of a home win", _PRICE),
+    "draw_odds": Column("float64", "Price of a draw", _PRICE),
+    "away_odds": Column("float64", "Price of an away win", _PRICE),
+}
+
+
+def odds_frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """An odds frame of rows in the order of ODDS_COLUMNS: one bookmaker's prices of one match at one moment each."""
+    frame = pd.DataFrame(rows, columns=list(ODDS_COLUMNS), dtype=object)
+    return frame.astype({name: column.dtype for name, column in ODDS_COLUMNS.items()})
+
+
 def join(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """One match frame of several, such as one of each season, in order. Raises ValueError where there are none."""
     return pd.concat(list(frames)).sort_values(["kickoff", "home_team"], kind="stable", ignore_index=True)
@@ -137,29 +166,39 @@ def odds_known_from(kickoff: pd.Series) -> pd.Series:
     return tuesday.where(tuesday > friday, friday)
 
 
+def last_odds_collection(moment: datetime) -> datetime:
+    """The last collection of odds, which is also when the list of fixtures is renewed, not after `moment`."""
+    collected: pd.Timestamp = odds_known_from(pd.Series([pd.Timestamp(moment)])).iloc[0]
+    return collected.to_pydatetime()
+
+
 def upcoming(matches: pd.DataFrame, after: datetime, until: datetime) -> pd.DataFrame:
     """The matches without a result that kick off later than `after` and not later than `until`."""
     kickoff = matches["kickoff"]
     return matches[matches["result"].isna() & (kickoff > after) & (kickoff <= until)]
 
 
-def known_at(matches: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
+def known_at(matches: pd.DataFrame, as_of: datetime, *, recorded: bool = False) -> pd.DataFrame:
     """What was knowable about `matches` at `as_of`: a new match frame; the input stays as it is.
 
-    Goals, results, shots and closing odds are null until `result_known_from`, pre-match odds until `odds_known_from`.
-    Matches of a season whose fixture list was not out are absent: it is taken to come out 30 days before the season's
-    first kick-off in the frame. Looking at an earlier moment of the outcome equals looking at that moment directly.
-    Kick-offs are those that were played: when a match was moved is not recorded. Raises ValueError for a naive `as_of`.
+    `recorded`: the frame is what somebody had written down by `as_of`, so that fixtures and odds in it were known, and
+    only results wait for their day to end.
+
+    Goals, results, statistics and closing odds are null until `result_known_from`, pre-match odds until
+    `odds_known_from`. Matches of a season whose fixture list was not out are absent: it is taken to come out 30 days
+    before the season's first kick-off in the frame. Looking at an earlier moment of the outcome equals looking at that
+    moment directly. Kick-offs are those that were played: when a match was moved is not recorded. Raises ValueError for
+    a naive `as_of`.
     """
     if as_of.tzinfo is None:
         raise ValueError(f"as_of needs a time zone, got {as_of.isoformat()}")
     first_kickoff = matches.groupby("season")["kickoff"].transform("min")
-    known = matches[first_kickoff - FIXTURES_PUBLISHED_BEFORE <= as_of].reset_index(drop=True)
+    known = matches[recorded | (first_kickoff - FIXTURES_PUBLISHED_BEFORE <= as_of)].reset_index(drop=True)
     unplayed = result_known_from(known["kickoff"]) > as_of
     unpriced = odds_known_from(known["kickoff"]) > as_of
-    after_match = ("home_goals", "away_goals", "result", *SHOTS, *CLOSING_ODDS, "closing_source")
+    after_match = ("home_goals", "away_goals", "result", *STATISTICS, *CLOSING_ODDS, "closing_source")
     before_match = (*PRE_MATCH_ODDS, "odds_source", *MAX_ODDS)
-    for hidden, names in ((unplayed, after_match), (unpriced, before_match)):
+    for hidden, names in ((unplayed, after_match), (unpriced & (not recorded), before_match)):
         for name in names:
             known[name] = known[name].mask(hidden, _NULL[MATCH_COLUMNS[name].dtype])
     return known
@@ -171,11 +210,13 @@ def overround(odds: pd.DataFrame) -> pd.Series:
 
 
 class Rule(NamedTuple):
-    """One thing that is true of every match: the claim in words, the rows that break it, the columns to show then."""
+    """One thing that is true of every match: in words, the rows that break it, the columns to show then, and which of
+    the feed's claims (core/feed_contract.py) it belongs to."""
 
-    claim: str
+    words: str
     broken: Callable[[pd.DataFrame], "pd.Series[bool]"]
     shown: tuple[str, ...]
+    claim: str
 
 
 def _nameless(matches: pd.DataFrame) -> "pd.Series[bool]":
@@ -237,27 +278,81 @@ _OWN: Final = "odds are over 1 and their inverses sum to 1.00 to 1.15"
 _BEST: Final = "best odds are over 1 and their inverses sum to 0.90 to 1.15"
 
 RULES: Final = (
-    Rule("a match has two named teams", _nameless, ("home_team", "away_team")),
-    Rule("a team does not play itself", lambda m: m["home_team"] == m["away_team"], ("home_team", "away_team")),
-    Rule("a season has each pairing once", lambda m: m.duplicated(list(KEY), keep=False), ("kickoff",)),
-    Rule("a season lies within 15 months from 1 June of its first year", _out_of_season, ("kickoff",)),
-    Rule("a kick-off without a time is the first moment of its UK day", _timed_though_unknown, ("kickoff",)),
-    Rule("a team plays at most once a day", _twice_a_day, ("kickoff",)),
-    Rule("goals and result are known together", _partly_null(_GOALS_AND_RESULT), _GOALS_AND_RESULT),
-    Rule("goals are 0 to 20", _outside(_GOALS_AND_RESULT[:2], 0, 20), _GOALS_AND_RESULT),
-    Rule("the result follows from the goals", _disagrees, _GOALS_AND_RESULT),
+    Rule("a match has two named teams", _nameless, ("home_team", "away_team"), "teams_are_known"),
+    Rule(
+        "a team does not play itself",
+        lambda m: m["home_team"] == m["away_team"],
+        ("home_team", "away_team"),
+        "teams_are_known",
+    ),
+    Rule(
+        "a season has each pairing once",
+        lambda m: m.duplicated(list(KEY), keep=False),
+        ("kickoff",),
+        "pairings_are_unique",
+    ),
+    Rule(
+        "a season lies within 15 months from 1 June of its first year",
+        _out_of_season,
+        ("kickoff",),
+        "dates_lie_in_the_season",
+    ),
+    Rule(
+        "a kick-off without a time is the first moment of its UK day",
+        _timed_though_unknown,
+        ("kickoff",),
+        "rows_are_readable",
+    ),
+    Rule("a team plays at most once a day", _twice_a_day, ("kickoff",), "dates_lie_in_the_season"),
+    Rule(
+        "goals and result are known together",
+        _partly_null(_GOALS_AND_RESULT),
+        _GOALS_AND_RESULT,
+        "scores_are_plausible",
+    ),
+    Rule("goals are 0 to 20", _outside(_GOALS_AND_RESULT[:2], 0, 20), _GOALS_AND_RESULT, "scores_are_plausible"),
+    Rule("the result follows from the goals", _disagrees, _GOALS_AND_RESULT, "scores_are_plausible"),
     # Shots on target may exceed shots: in four matches of 2000/01 and one of 2021/22 they do.
-    Rule("shots are 0 to 99", _outside(SHOTS, 0, 99), SHOTS),
-    Rule("the three prices and their source are known together", _partly_null(_PRICE_AND_SOURCE), _PRICE_AND_SOURCE),
-    Rule(_OWN, _impossible(PRE_MATCH_ODDS, OVERROUND), _PRICE_AND_SOURCE),
-    Rule("the three best prices are known together", _partly_null(MAX_ODDS), MAX_ODDS),
-    Rule(_BEST, _impossible(MAX_ODDS, MAX_ODDS_OVERROUND), MAX_ODDS),
-    Rule("closing prices and source are known together", _partly_null(_CLOSING_AND_SOURCE), _CLOSING_AND_SOURCE),
-    Rule(f"closing {_OWN}", _impossible(CLOSING_ODDS, OVERROUND), _CLOSING_AND_SOURCE),
+    Rule("shots are 0 to 99", _outside(SHOTS, 0, 99), SHOTS, "scores_are_plausible"),
+    Rule(
+        "the other statistics are 0 to 99",
+        _outside(OTHER_STATISTICS, 0, 99),
+        OTHER_STATISTICS,
+        "scores_are_plausible",
+    ),
+    Rule(
+        "the three prices and their source are known together",
+        _partly_null(_PRICE_AND_SOURCE),
+        _PRICE_AND_SOURCE,
+        "odds_are_plausible",
+    ),
+    Rule(_OWN, _impossible(PRE_MATCH_ODDS, OVERROUND), _PRICE_AND_SOURCE, "odds_are_plausible"),
+    Rule("the three best prices are known together", _partly_null(MAX_ODDS), MAX_ODDS, "odds_are_plausible"),
+    Rule(_BEST, _impossible(MAX_ODDS, MAX_ODDS_OVERROUND), MAX_ODDS, "odds_are_plausible"),
+    Rule(
+        "closing prices and source are known together",
+        _partly_null(_CLOSING_AND_SOURCE),
+        _CLOSING_AND_SOURCE,
+        "odds_are_plausible",
+    ),
+    Rule(f"closing {_OWN}", _impossible(CLOSING_ODDS, OVERROUND), _CLOSING_AND_SOURCE, "odds_are_plausible"),
 )
 
 
-def validate(matches: pd.DataFrame, where: str) -> None:
+@dataclass(frozen=True)
+class Where:
+    """Where the rows of a frame come from, for messages: the file, and the line of each match, as far as it has one."""
+
+    file: str
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def row(self, match: Any) -> str:
+        """The file and the line of a match (a row with home_team and away_team)."""
+        line = self.lines.get((match["home_team"], match["away_team"]))
+        return self.file if line is None else f"{self.file}, line {line}"
+
+
+def validate(matches: pd.DataFrame, where: Where) -> None:
     """Refuse a match frame that cannot be true. `where` names its origin in the message.
 
     Raises FeedError naming the first match that breaks a rule, the rule and the values; ValueError where the frame is
@@ -265,19 +360,21 @@ def validate(matches: pd.DataFrame, where: str) -> None:
     """
     dtypes = {name: str(dtype) for name, dtype in matches.dtypes.items()}
     if dtypes != {name: column.dtype for name, column in MATCH_COLUMNS.items()}:
-        raise ValueError(f"{where}: not the columns and dtypes of a match frame; build it with match_frame")
+        raise ValueError(f"{where.file}: not the columns and dtypes of a match frame; build it with match_frame")
     rows = pd.RangeIndex(len(matches))
     in_order = matches.sort_values(["kickoff", "home_team"], kind="stable").index
     if not (matches.index.equals(rows) and in_order.equals(rows)):
-        raise ValueError(f"{where}: rows out of order; build the frame with match_frame")
-    for claim, broken, names in RULES:
+        raise ValueError(f"{where.file}: rows out of order; build the frame with match_frame")
+    for words, broken, names, claim in RULES:
         bad = broken(matches)
         if bad.any():
             match = matches[bad].iloc[0]
             values = ", ".join(f"{name} {match[name]}" for name in names)
+            teams = f"{season_name(match['season'])} {match['home_team']} v {match['away_team']}"
             raise FeedError(
-                f"{where}: {season_name(match['season'])} {match['home_team']} v {match['away_team']}: {claim}, but"
-                f" found {values} ({int(bad.sum())} such rows); correct the row, or fetch the file again"
+                f"{where.row(match)}: {teams}: {words}, but found {values} ({int(bad.sum())} such rows); correct the "
+                "row, or fetch the file again",
+                claim,
             )
 
 
@@ -294,5 +391,6 @@ def check_full_season(matches: pd.DataFrame, where: str, teams: int) -> None:
         first = f" (first missing: {missing[0]})" if missing else ""
         raise FeedError(
             f"{where}: a finished season of {teams} teams has {teams * (teams - 1)} matches with a result, but found"
-            f" {len(names)} teams, {len(matches)} matches, {unplayed} without a result{first}; fetch the file again"
+            f" {len(names)} teams, {len(matches)} matches, {unplayed} without a result{first}; fetch the file again",
+            "finished_seasons_are_complete",
         )

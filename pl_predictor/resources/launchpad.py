@@ -5,6 +5,14 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import Field, create_model
 
+from pl_predictor.settings import Settings
+
+
+def setting(name: str, default: Any = ...) -> Any:
+    """A field of a resource that means what the setting of that name does."""
+    return Field(default, description=Settings.model_fields[name].description)
+
+
 R = TypeVar("R", bound=dg.ConfigurableResource[Any])
 
 

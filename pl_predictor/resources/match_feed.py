@@ -7,16 +7,22 @@ from functools import lru_cache
 from typing import Any
 
 import dagster as dg
-import pandas as pd
+from pydantic import Field
 
-from pl_predictor.settings import parse_as_of
-from pl_predictor.sources import MatchSource, get_source
+from pl_predictor.core.teams import TEAMS
+from pl_predictor.intake import Intake
+from pl_predictor.resources.launchpad import setting, with_defaults
+from pl_predictor.settings import Settings, parse_as_of
+from pl_predictor.sources import MatchSource, SourceOptions, get_source
+from pl_predictor.sources.football_data import ADDRESSES
+from pl_predictor.storage.feed import FeedStorage
+from pl_predictor.storage.matches import MatchStorage
 
 AS_OF_TAG = "pl_predictor/as_of"
 """Run tag that sets the moment a run takes for now."""
 
 # Parsing takes longer than everything else that a source does; each process parses once.
-_source: Callable[[str], MatchSource] = lru_cache(maxsize=None)(get_source)
+_source: Callable[[str, SourceOptions], MatchSource] = lru_cache(maxsize=None)(get_source)
 
 SEALING_TAKES = timedelta(minutes=1)
 
@@ -34,8 +40,27 @@ class Moment:
 class MatchFeed(dg.ConfigurableResource[Any]):
     """The source and its clock: the run's tag, else `as_of`, else the source's own moment, else the run's start."""
 
-    source: str
-    as_of: str | None = None
+    source: str = setting("source")
+    as_of: str | None = setting("as_of", None)
+    football_data_url: str | None = setting("football_data_url", None)
+    football_data_interval: float = setting("football_data_interval", 1.0)
+    new_teams: str | None = setting("new_teams", None)
+    refetch: bool = Field(default=False, description="ask for every season's file again, those that are over included")
+    accept_changed_results: bool = Field(
+        default=False,
+        description="take over results that the site changed or withdrew; else the season is refused",
+    )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "MatchFeed":
+        """The feed that the environment asks for."""
+        names = ("source", "as_of", "football_data_url", "football_data_interval", "new_teams")
+        return with_defaults(cls, **{name: getattr(settings, name) for name in names})
+
+    def _source(self) -> MatchSource:
+        url = self.football_data_url
+        addresses = ADDRESSES if url is None else tuple(url.split()) if url.startswith("http") else (url,)
+        return _source(self.source, SourceOptions(addresses, self.football_data_interval))
 
     def moment(self, context: RunContext) -> Moment:
         """The one moment that every step of this run takes for now."""
@@ -44,7 +69,7 @@ class MatchFeed(dg.ConfigurableResource[Any]):
             return Moment(parse_as_of(run.tags[AS_OF_TAG], f"run tag {AS_OF_TAG}"), replay=True)
         if self.as_of:
             return Moment(parse_as_of(self.as_of), replay=True)
-        own = _source(self.source).default_as_of()
+        own = self._source().default_as_of()
         if own is not None:
             return Moment(own, replay=True)
         record = context.instance.get_run_record_by_id(run.run_id)
@@ -56,6 +81,12 @@ class MatchFeed(dg.ConfigurableResource[Any]):
         """Forecasts of matches that kick off later than this can be sealed: later than the moment, live than now."""
         return moment.as_of if moment.replay else datetime.now(timezone.utc) + SEALING_TAKES
 
-    def matches(self, moment: Moment) -> pd.DataFrame:
-        """What the source knew at that moment (match frame)."""
-        return _source(self.source).matches(moment.as_of)
+    def asked_at(self, moment: Moment) -> datetime:
+        """The moment to ask the source for. A live one has what it has now, whatever moment is lived again: the tables
+        know what of it was known then."""
+        return moment.as_of if self._source().default_as_of() is not None else datetime.now(timezone.utc)
+
+    def intake(self, matches: MatchStorage, feed: FeedStorage) -> Intake:
+        """What takes the source's files into these tables."""
+        new = {name.strip() for name in (self.new_teams or "").split(",") if name.strip()}
+        return Intake(self._source(), matches, feed, TEAMS | new)

@@ -8,7 +8,9 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 from sqlalchemy import URL, Engine, text
 
+from pl_predictor.code_version import code_version
 from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.storage.metrics import MetricsStorage
 
@@ -54,6 +56,11 @@ class Postgres(dg.ConfigurableResource[Any]):
     def matches(self) -> MatchStorage:
         """Matches and features."""
         return MatchStorage(self.engine)
+
+    @property
+    def feed(self) -> FeedStorage:
+        """Downloads, the state of each file, prices, lists of fixtures."""
+        return FeedStorage(self.engine, code_version())
 
     @property
     def metrics(self) -> MetricsStorage:

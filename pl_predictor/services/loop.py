@@ -137,6 +137,9 @@ def _progress_logger(say: Say) -> "dg.LoggerDefinition":
 
 def _first_failure(result: "dg.ExecuteInProcessResult") -> str:
     """The sentence of the first step that failed; the whole traceback where the error is not one for a person."""
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.blocking:
+            return f"{evaluation.asset_key.to_user_string()}: {evaluation.description}"
     failures = [event for event in result.all_events if event.is_step_failure]
     if not failures:
         return f"the run {result.run_id} failed before its first step: see it in the Dagster UI"

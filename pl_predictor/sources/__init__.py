@@ -1,42 +1,40 @@
 """Where matches come from: one interface, several sources, chosen by name.
 
-A source answers one question: what was knowable about matches at a moment. What a match is belongs to `core.matches`,
-the file layout to `sources.layout`.
+A source answers one question: what was knowable about matches at a moment. The interface is `sources.interface`; what
+a match is belongs to `core.matches`, the file layout to `sources.layout`, storing to `intake`.
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Final, Protocol
-
-import pandas as pd
+from dataclasses import dataclass
+from typing import Final
 
 from pl_predictor.core.errors import PredictorError
+from pl_predictor.sources.download import Patience
+from pl_predictor.sources.football_data import ADDRESSES, FootballData
+from pl_predictor.sources.interface import MatchSource
 from pl_predictor.sources.snapshot import Snapshot
 
-
-class MatchSource(Protocol):
-    """Says what was knowable about matches at a moment."""
-
-    @property
-    def name(self) -> str:
-        """The name that `get_source` knows it by."""
-
-    def default_as_of(self) -> datetime | None:
-        """The moment to stand at where none is asked for, in UTC; None stands for now."""
-
-    def matches(self, as_of: datetime) -> pd.DataFrame:
-        """A valid match frame of all that was knowable at `as_of` (see `core.matches.known_at`).
-
-        Raises PredictorError where `as_of` lies before the source's first match, FeedError where its files are damaged.
-        """
+__all__ = ["MatchSource", "SourceOptions", "get_source"]
 
 
-_SOURCES: Final[dict[str, Callable[[], MatchSource]]] = {Snapshot.name: Snapshot}
+@dataclass(frozen=True)
+class SourceOptions:
+    """What can be said of a source besides its name: where it is (addresses, or a folder, in the order to try them),
+    and the seconds between two requests."""
+
+    addresses: tuple[str, ...] = ADDRESSES
+    interval: float = 1.0
 
 
-def get_source(name: str) -> MatchSource:
+_SOURCES: Final[dict[str, Callable[[SourceOptions], MatchSource]]] = {
+    FootballData.name: lambda options: FootballData(options.addresses, Patience(interval=options.interval)),
+    Snapshot.name: lambda _: Snapshot(),
+}
+
+
+def get_source(name: str, options: SourceOptions | None = None) -> MatchSource:
     """The source of that name. Raises PredictorError for an unknown one."""
     if name not in _SOURCES:
         known = ", ".join(sorted(_SOURCES))
         raise PredictorError(f"there is no match source {name!r}; set PL_SOURCE to one of: {known}")
-    return _SOURCES[name]()
+    return _SOURCES[name](options or SourceOptions())

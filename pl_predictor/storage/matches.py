@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Column, Engine, Select, Table, select, text
 
 from pl_predictor import tables
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import FEATURES
-from pl_predictor.core.matches import KEY, MATCH_COLUMNS, known_at
+from pl_predictor.core.matches import CLOSING_ODDS, KEY, MATCH_COLUMNS, STATISTICS, join, known_at
 from pl_predictor.storage.connection import stage
 
 
@@ -22,16 +23,24 @@ class Changes:
     unchanged: int
 
 
+def _match_columns(table: Table) -> "list[Column[Any]]":
+    return [table.c[name] for name in MATCH_COLUMNS]
+
+
 class MatchStorage:
     """Reads and writes matches and their features on one engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def store_matches(self, matches: pd.DataFrame, source: str) -> Changes:
-        """Add and revise matches by their key (match frame). What was known is never replaced by 'unknown'."""
-        rows = matches.assign(source=source)
+    def store_matches(self, matches: pd.DataFrame, source: str, division: str = "E0") -> Changes:
+        """Add and revise matches by their key (match frame). What was known is never replaced by 'unknown'.
+
+        What a row said before, and when it came to say it, stays in `match_revisions`.
+        """
+        rows = matches.assign(source=source, division=division)
         values = [column for column in rows.columns if column not in KEY]
+        facts = [column for column in values if column != "source"]  # who says it again is nothing new
         merged = {column: f"COALESCE(excluded.{column}, matches.{column})" for column in values}
         with self._engine.begin() as connection:
             staged = stage(connection, tables.matches, rows)
@@ -42,19 +51,55 @@ class MatchStorage:
                     f"ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET "
                     + ", ".join(f"{column} = {value}" for column, value in merged.items())
                     + ", updated_at = now() WHERE ("
-                    + ", ".join(f"matches.{column}" for column in values)
-                    + f") IS DISTINCT FROM ({', '.join(merged.values())}) RETURNING xmax = 0"
+                    + ", ".join(f"matches.{column}" for column in facts)
+                    + f") IS DISTINCT FROM ({', '.join(merged[column] for column in facts)}) RETURNING xmax = 0"
                 )
             ).all()
         new = sum(written)
         return Changes(new=new, revised=len(written) - new, unchanged=len(rows) - len(written))
 
-    def matches(self, as_of: datetime) -> pd.DataFrame:
-        """Every match that was known at `as_of`, with what was known of it (match frame)."""
-        query = select(*(tables.matches.c[name] for name in MATCH_COLUMNS)).order_by("kickoff", "home_team")
+    def matches(self, as_of: datetime, *, replay: bool = True, division: str = "E0") -> pd.DataFrame:
+        """Every match of a division that was known at `as_of`, with what was known of it (match frame).
+
+        Live it is what the table says. In a replay it is what the log says that the table said then; only of a season
+        that the log has nothing of by then, dates tell what was known (core.matches.known_at).
+        """
+        table, log = tables.matches, tables.match_revisions
+        latest = self._read(select(*_match_columns(table)).where(table.c.division == division))
+        if not replay:
+            return known_at(latest, as_of, recorded=True)
+        key = [log.c[name] for name in KEY]
+        then = select(*_match_columns(log)).distinct(*key).where(log.c.division == division, log.c.seen_at <= as_of)
+        seen = self._read(then.order_by(*key, log.c.seen_at.desc()))
+        if seen.empty:
+            return known_at(latest, as_of)
+        unlogged = latest[~latest["season"].isin(set(seen["season"]))]
+        return join([known_at(unlogged, as_of), known_at(seen, as_of, recorded=True)])
+
+    def withdraw_results(self, matches: pd.DataFrame, season: int, division: str) -> int:
+        """Forget the results of a season that these matches (match frame) do not have any more; returns how many."""
+        gone = ("home_goals", "away_goals", "result", *STATISTICS, *CLOSING_ODDS, "closing_source")
+        played = matches.loc[matches["result"].notna(), list(KEY)]
+        with self._engine.begin() as connection:
+            staged = stage(connection, tables.matches, played)
+            return connection.execute(
+                text(
+                    f"UPDATE matches SET {', '.join(f'{name} = NULL' for name in gone)}, updated_at = now() "
+                    "WHERE season = :season AND division = :division AND result IS NOT NULL "
+                    f"AND ({', '.join(KEY)}) NOT IN (SELECT {', '.join(KEY)} FROM {staged})"
+                ),
+                {"season": season, "division": division},
+            ).rowcount
+
+    def season(self, season: int, division: str) -> pd.DataFrame:
+        """All that is known of a season's matches (match frame)."""
+        table = tables.matches
+        return self._read(select(*_match_columns(table)).where(table.c.season == season, table.c.division == division))
+
+    def _read(self, query: "Select[Any]") -> pd.DataFrame:
         with self._engine.connect() as connection:
             rows = pd.read_sql(query, connection)
-        return known_at(rows.astype({name: column.dtype for name, column in MATCH_COLUMNS.items()}), as_of)
+        return join([rows.astype({name: column.dtype for name, column in MATCH_COLUMNS.items()})])
 
     def store_features(self, features: pd.DataFrame, *, as_of: datetime, code_version: str) -> None:
         """Replace all features by these (feature frame): they belong to one moment and one version of the code."""

@@ -5,6 +5,7 @@ import statistics
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Protocol
 
@@ -12,8 +13,11 @@ import psutil
 
 from pl_predictor.services.supervisor import marked
 from pl_predictor.settings import PROJECT
+from pl_predictor.sources.layout import season_folder
 from pl_predictor_tests.bench.terminal import NotMeasured, embedded_server, opened, progress
+from pl_predictor_tests.football_data import mirror
 from pl_predictor_tests.integration.platform import COMMAND, environment
+from pl_predictor_tests.sources.made_up import content, season_lines
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "fresh_clone_to_forecasts_s": (240, 120),
@@ -24,6 +28,12 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "import_definitions_s": (2.5, 2),
     "heavy_modules_imported": (0, 0),
     "memory_mb": (2048, 1228),
+    "first_ingest_s": (25, 15),
+    "first_ingest_mb": (600, 300),
+    "unchanged_ingest_s": (3, 1),
+    "unchanged_ingest_rows_written": (0, 0),
+    "million_matches_slowdown": (1.3, 1.1),
+    "million_matches_mb": (1000, 600),
 }
 """The most that each figure must be, and is aimed to be."""
 
@@ -109,11 +119,42 @@ def memory(folder: Path, record: Record) -> None:
         record("memory_mb", total, kind="PSS" if psutil.LINUX else "RSS", processes=len(sizes))
 
 
+def ingest(folder: Path, record: Record) -> None:
+    """31 seasons of two divisions from a folder, the site's own files where this machine has them; and once more."""
+    files = mirror()
+    if files is None:
+        for season, division in product(range(1993, 2024), ("E0", "E1")):
+            file = folder / "mmz4281" / season_folder(season) / f"{division}.csv"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content(season_lines(season, division)))
+    said = _feed(folder, "ingest", str(files or folder))
+    details = {
+        "matches": said["first_matches"],
+        "rows": said["first_rows"],
+        "files": "made up" if files is None else "real",
+    }
+    record("first_ingest_s", said["first_s"], **details)
+    record("first_ingest_mb", said["mb"])
+    record("unchanged_ingest_s", said["unchanged_s"])
+    record("unchanged_ingest_rows_written", said["unchanged_rows"])
+
+
+def million_matches(folder: Path, record: Record) -> None:
+    """A million matches against a quarter of a million: the time of one match, and memory."""
+    quarter, million = (_feed(folder, "synthetic", str(count)) for count in (250_000, 1_000_000))
+    slowdown = (million["s"] / million["matches"]) / (quarter["s"] / quarter["matches"])
+    details = {"matches": million["matches"], "seconds": round(million["s"], 1)}
+    record("million_matches_slowdown", slowdown, **details)
+    record("million_matches_mb", million["mb"], of_a_quarter_mb=round(quarter["mb"], 1))
+
+
 BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     clone: ("fresh_clone_to_forecasts_s", "of_that_after_installation_s", "second_up_s"),
     run: ("run_warm_s", "run_new_moment_s"),
     import_definitions: ("import_definitions_s", "heavy_modules_imported"),
     memory: ("memory_mb",),
+    ingest: ("first_ingest_s", "first_ingest_mb", "unchanged_ingest_s", "unchanged_ingest_rows_written"),
+    million_matches: ("million_matches_slowdown", "million_matches_mb"),
 }
 """Each benchmark and the figures that it records."""
 
@@ -121,6 +162,14 @@ BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
 def _finished(command: list[str], env: Mapping[str, str], folder: Path = PROJECT) -> tuple[float, str]:
     with opened(command, env, folder) as terminal:
         return terminal.end()
+
+
+def _feed(folder: Path, *arguments: str) -> dict[str, float]:
+    """The figures of a process of `bench.feed`."""
+    command = [sys.executable, "-m", "pl_predictor_tests.bench.feed", *arguments]
+    _, said = _finished(command, environment(folder / "home"))
+    figures: dict[str, float] = json.loads(said)
+    return figures
 
 
 def _median(commands: list[list[str]], env: Mapping[str, str]) -> float:

@@ -16,9 +16,11 @@ from pl_predictor.core.matches import (
     KEY,
     MATCH_COLUMNS,
     MAX_ODDS,
+    OTHER_STATISTICS,
     PRE_MATCH_ODDS,
     RULES,
-    SHOTS,
+    STATISTICS,
+    Where,
     check_full_season,
     join,
     known_at,
@@ -30,7 +32,7 @@ from pl_predictor.core.matches import (
     validate,
 )
 
-AFTER_MATCH = ("home_goals", "away_goals", "result", *SHOTS, *CLOSING_ODDS, "closing_source")
+AFTER_MATCH = ("home_goals", "away_goals", "result", *STATISTICS, *CLOSING_ODDS, "closing_source")
 BEFORE_MATCH = (*PRE_MATCH_ODDS, "odds_source", *MAX_ODDS)
 ALWAYS = (*KEY, "kickoff", "kickoff_time_known")
 
@@ -47,6 +49,7 @@ MATCH: dict[str, Any] = {
     "away_shots": 9,
     "home_shots_on_target": 5,
     "away_shots_on_target": 4,
+    **dict.fromkeys(OTHER_STATISTICS, 3),
     "home_odds": 2.0,
     "draw_odds": 3.5,
     "away_odds": 4.0,
@@ -79,7 +82,7 @@ def test_every_column_has_its_dtype_and_a_description() -> None:
 
 def test_columns_left_out_are_null_and_object_nulls_are_none() -> None:
     bare = match_frame({name: [MATCH[name]] for name in ALWAYS})
-    validate(bare, "bare")
+    validate(bare, Where("bare"))
     assert bare[[name for name in MATCH_COLUMNS if name not in ALWAYS]].isna().all(axis=None)
     assert [bare[name][0] for name in ("result", "odds_source", "closing_source")] == [None, None, None]
     assert frame({"result": float("nan")})["result"][0] is None
@@ -102,7 +105,7 @@ def test_a_frame_of_other_columns_cannot_be_built(columns: dict[str, Any]) -> No
 
 def test_a_frame_without_matches_is_a_valid_frame() -> None:
     empty = match_frame(dict.fromkeys(ALWAYS, ()))
-    validate(empty, "empty")
+    validate(empty, Where("empty"))
     assert_frame_equal(known_at(empty, utc("2023-08-12")), empty)
 
 
@@ -166,7 +169,7 @@ def test_what_is_known_of_a_match_grows_with_time(as_of: str, odds: bool, result
     assert known[list(AFTER_MATCH)].isna().all(axis=None) != result
     assert_frame_equal(known[list(ALWAYS)], matches[list(ALWAYS)])
     assert known.dtypes.equals(matches.dtypes)
-    validate(known, "known")
+    validate(known, Where("known"))
 
 
 def test_a_season_appears_whole_thirty_days_before_its_first_kickoff() -> None:
@@ -246,6 +249,7 @@ def test_a_look_shows_every_match_as_its_own_clock_says(matches: pd.DataFrame, a
 SHORT_PRICES = dict(zip(PRE_MATCH_ODDS, (1.9, 3.0, 3.0), strict=True))  # 1.193
 REFUSED: list[tuple[str, list[dict[str, Any]]]] = [
     ("two named teams", [{"home_team": ""}]),
+    ("other statistics are 0 to 99", [{"home_corners": 100}]),
     ("two named teams", [{"away_team": None}]),
     ("does not play itself", [{"away_team": "Alpha"}]),
     ("each pairing once", [{}, {"kickoff": utc("2023-09-12 14:00")}]),
@@ -277,17 +281,17 @@ REFUSED: list[tuple[str, list[dict[str, Any]]]] = [
 @pytest.mark.parametrize(("claim", "rows"), REFUSED)
 def test_a_frame_that_cannot_be_true_is_refused(claim: str, rows: list[dict[str, Any]]) -> None:
     with pytest.raises(FeedError, match=claim) as refusal:
-        validate(frame(*rows), "E0.csv")
+        validate(frame(*rows), Where("E0.csv"))
     assert str(refusal.value).startswith("E0.csv: 2023/24 ")
     assert " v " in str(refusal.value)
     assert str(refusal.value).endswith("correct the row, or fetch the file again")
 
 
 def test_every_rule_has_a_case() -> None:
-    unmet = {rule.claim for rule in RULES}
+    unmet = {rule.words for rule in RULES}
     for _, rows in REFUSED:
         with pytest.raises(FeedError) as refusal:
-            validate(frame(*rows), "E0.csv")
+            validate(frame(*rows), Where("E0.csv"))
         unmet -= {claim for claim in unmet if f": {claim}, but found" in str(refusal.value)}
     assert not unmet
 
@@ -303,7 +307,7 @@ def test_every_rule_has_a_case() -> None:
     ],
 )
 def test_what_is_odd_but_true_is_accepted(change: dict[str, Any]) -> None:
-    validate(frame(change), "E0.csv")
+    validate(frame(change), Where("E0.csv"))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +322,7 @@ def test_what_is_odd_but_true_is_accepted(change: dict[str, Any]) -> None:
 )
 def test_a_frame_of_another_shape_is_a_mistake_in_the_code(spoilt: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="match_frame"):
-        validate(spoilt, "E0.csv")
+        validate(spoilt, Where("E0.csv"))
 
 
 def season_of(*teams: str) -> list[dict[str, Any]]:

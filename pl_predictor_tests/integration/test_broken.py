@@ -136,7 +136,7 @@ def test_a_damaged_row_of_the_snapshot_is_named_and_stores_nothing(
     lines = file.read_bytes().splitlines(keepends=True)
     lines[100] = lines[100].replace(b"/20", b"/zz")
     file.write_bytes(b"".join(lines))
-    monkeypatch.setattr(match_feed, "_source", lambda _: Snapshot(damaged))
+    monkeypatch.setattr(match_feed, "_source", lambda *_: Snapshot(damaged))
     with pytest.raises(PredictorError, match=r"matches: .*2122/E0\.csv.*line 101.*zz"):
         run_loop(environment, lambda _: None)
     assert rows(environment, "matches") == 0

@@ -93,7 +93,7 @@ def test_every_asset_is_materialized_when_it_says_that_it_stays(
 ) -> None:
     assert platform.poll() is None
     nodes = graphql(env, STATE_OF_ASSETS)["assetNodes"]
-    assert len(nodes) == 6
+    assert len(nodes) == 7
     assert all(node["assetMaterializations"] for node in nodes)
     assert forecasts(env) == 10
 

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import dagster as dg
-import pandas as pd
 import pytest
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.resources import match_feed
 from pl_predictor.resources.match_feed import AS_OF_TAG, MatchFeed, Moment
-from pl_predictor_tests.frames import fixture, matches
+from pl_predictor.sources.football_data import ADDRESSES, FootballData
 
 OWN = datetime(2023, 12, 29, 20, tzinfo=timezone.utc)
 
@@ -24,13 +23,10 @@ class Live:
     def default_as_of(self) -> None:
         return None
 
-    def matches(self, as_of: datetime) -> pd.DataFrame:
-        return matches(fixture("Luton", "Chelsea", (as_of + timedelta(days=1)).isoformat()[:19]))
-
 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(match_feed, "_source", {"live": Live()}.__getitem__)
+    monkeypatch.setattr(match_feed, "_source", lambda name, _: {"live": Live()}[name])
 
 
 def moments(feed: MatchFeed, instance: dg.DagsterInstance | None = None, tag: str | None = None) -> list[Moment]:
@@ -110,6 +106,25 @@ def test_a_tag_makes_a_replay_of_a_live_source() -> None:
 
 
 @pytest.mark.usefixtures("live")
-def test_the_source_is_asked_for_what_was_known_at_the_moment() -> None:
-    known = MatchFeed(source="live").matches(Moment(OWN, replay=True))
-    assert known["kickoff"].tolist() == [pd.Timestamp(OWN) + pd.Timedelta(days=1)]
+def test_a_live_source_is_asked_for_what_it_has_now_and_a_snapshot_for_the_moment() -> None:
+    moment = Moment(OWN, replay=True)
+    before = datetime.now(timezone.utc)
+    assert before <= MatchFeed(source="live").asked_at(moment) <= datetime.now(timezone.utc)
+
+
+def test_a_snapshot_is_asked_for_what_was_known_at_the_moment() -> None:
+    assert MatchFeed(source="snapshot").asked_at(Moment(OWN, replay=True)) == OWN
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        (None, ADDRESSES),
+        ("http://127.0.0.1:1/a  https://example.org", ("http://127.0.0.1:1/a", "https://example.org")),
+        ("/a folder/with spaces", ("/a folder/with spaces",)),
+    ],
+)
+def test_the_site_has_two_addresses_unless_others_are_named(url: str | None, addresses: tuple[str, ...]) -> None:
+    source = MatchFeed(source="football-data", football_data_url=url)._source()
+    assert isinstance(source, FootballData)
+    assert source.addresses == addresses

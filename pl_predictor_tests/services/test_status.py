@@ -27,7 +27,7 @@ from pl_predictor.storage.metrics import MetricsStorage
 from pl_predictor_tests.conftest import fresh_settings
 from pl_predictor_tests.integration.platform import environment as nothing_runs_in
 
-ACCURACY = checks.KEYS[0]
+ACCURACY = next(key for key in checks.KEYS if key.name == "accuracy_above_threshold")
 
 
 def on_free_ports(settings: Settings) -> Settings:

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 
 from pl_predictor.core.errors import FeedError, PredictorError
 from pl_predictor.core.matches import CLOSING_ODDS, MAX_ODDS, PRE_MATCH_ODDS, SHOTS
-from pl_predictor.sources.layout import parse, season_folder, season_of_folder
+from pl_predictor.sources.layout import Parsed, parse, season_folder, season_of_folder
 
 HEADER = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR"
 FIRST = "E0,12/08/2023,Alpha,Beta,2,1,H"
@@ -22,13 +22,22 @@ def content(*lines: str, end: str = "\r\n") -> bytes:
     return "".join(line + end for line in lines).encode()
 
 
-def read(raw: bytes, season: int = 2023) -> pd.DataFrame:
+def read_all(raw: bytes, season: int = 2023) -> Parsed:
     return parse(raw, file="2324/E0.csv", season=season)
 
 
+def read(raw: bytes, season: int = 2023) -> pd.DataFrame:
+    return read_all(raw, season).matches
+
+
+def all_of(**cells: str) -> Parsed:
+    """What a file says with one match whose row has these cells besides the needed ones."""
+    return read_all(content(f"{HEADER},{','.join(cells)}", f"{FIRST},{','.join(cells.values())}"))
+
+
 def row_of(**cells: str) -> pd.DataFrame:
-    """The frame of one match whose row has these cells besides the needed ones."""
-    return read(content(f"{HEADER},{','.join(cells)}", f"{FIRST},{','.join(cells.values())}"))
+    """The frame of that match."""
+    return all_of(**cells).matches
 
 
 def known(matches: pd.DataFrame, names: tuple[str, ...]) -> list[Any]:
@@ -70,11 +79,13 @@ def test_a_row_becomes_a_match() -> None:
             id="mark and cp1252, no-break space after a name",
         ),
         pytest.param(content(HEADER, FIRST + ",,,,,", SECOND + ","), id="rows longer than the header"),
-        pytest.param(content(f"{HEADER},GBH,GBD", FIRST + ",2.1", SECOND), id="rows without columns nobody reads"),
+        pytest.param(content(f"{HEADER},HO,AO", FIRST + ",2", SECOND), id="rows without columns nobody reads"),
         pytest.param(content(f"{HEADER},,,", FIRST + ",,,", SECOND), id="unnamed columns"),
         pytest.param(content(HEADER, FIRST, ",,,,,,", "", " ,\xa0", SECOND, ",,,,,,"), id="blank rows"),
         pytest.param(content(f"{HEADER},Referee", FIRST + ',"Dean, M."', SECOND + ","), id="a quoted comma"),
-        pytest.param(content(f"{HEADER},BFD,AHCh,PC>2.5", FIRST + ",3,x,2", SECOND + ",4,-0.5,2"), id="other columns"),
+        pytest.param(
+            content(f"{HEADER},BFDCX,AHCh,PC>2.5", FIRST + ",3,x,2", SECOND + ",4,-0.5,2"), id="other columns"
+        ),
     ],
 )
 def test_the_same_matches_in_the_site_s_ways_of_writing_are_the_same_frame(raw: bytes) -> None:
@@ -102,9 +113,9 @@ def test_a_no_break_space_within_a_name_is_a_space() -> None:
         # the rows
         ([HEADER, FIRST + ",7"], "line 2: cell '7' stands under no column name"),
         ([HEADER, "", FIRST + ",,,7"], "line 3: cell '7' stands under no column name"),
-        ([f"{HEADER},,GBH", FIRST + ",7,2.1"], "line 2: cell '7' stands under no column name"),
+        ([f"{HEADER},,HO", FIRST + ",7,2.1"], "line 2: cell '7' stands under no column name"),
         ([HEADER, "E0,12/08/2023,Alpha,Beta,2,1"], "line 2: the row ends before column FTR"),
-        ([f"{HEADER},GBH,HS", FIRST + ",2.1"], "line 2: the row ends before column HS"),
+        ([f"{HEADER},HO,HS", FIRST + ",2.1"], "line 2: the row ends before column HS"),
         ([HEADER, FIRST, "E1" + SECOND[2:]], "line 3: division is 'E1', not 'E0'"),
         ([HEADER, FIRST[2:]], "line 2: division is '', not 'E0'"),
         ([HEADER, FIRST, SECOND + ',"', FIRST + '"'], "line 3: a quoted cell runs over the end of the line"),
@@ -256,19 +267,20 @@ def test_a_cell_that_is_no_price_makes_the_triplet_null_and_is_counted(odd: str)
     spoilt = {**cells, "AvgH": f'"{odd}"', "MaxD": f'"{odd}"', "AvgCA": f'"{odd}"'}
     matches = row_of(**spoilt)
     assert known(matches, (*PRE_MATCH_ODDS, "odds_source", *MAX_ODDS, *CLOSING_ODDS, "closing_source")) == []
-    assert matches.attrs["discarded"] == {"odds": 1, "max_odds": 1, "closing_odds": 1, "shots": 0}
-    assert row_of(**cells).attrs["discarded"] == {"odds": 0, "max_odds": 0, "closing_odds": 0, "shots": 0}
+    kinds = ("odds", "max_odds", "closing_odds", "bookmaker_odds", "statistics")
+    assert all_of(**spoilt).discarded == dict(zip(kinds, (1, 1, 1, 0, 0), strict=True))
+    assert all_of(**cells).discarded == dict.fromkeys(kinds, 0)
 
 
 def test_a_price_of_one_is_no_price_even_where_the_overround_fits() -> None:
-    matches = row_of(AvgH="1", AvgD="30", AvgA="30")
-    assert known(matches, PRE_MATCH_ODDS) == []
-    assert matches.attrs["discarded"]["odds"] == 1
+    parsed = all_of(AvgH="1", AvgD="30", AvgA="30")
+    assert known(parsed.matches, PRE_MATCH_ODDS) == []
+    assert parsed.discarded["odds"] == 1
 
 
 def test_a_blank_triplet_is_absent_rather_than_discarded() -> None:
     blank = dict.fromkeys(AVG | MAX | AVGC, "")
-    assert set(row_of(**blank).attrs["discarded"].values()) == {0}
+    assert set(all_of(**blank).discarded.values()) == {0}
 
 
 def test_best_odds_may_beat_the_bookmakers_but_not_by_a_tenth() -> None:
@@ -283,10 +295,74 @@ def test_best_odds_may_beat_the_bookmakers_but_not_by_a_tenth() -> None:
 )
 def test_shots_are_counts_or_null(cell: str, shots: int | None, discarded: int) -> None:
     for column, name in zip(("HS", "AS", "HST", "AST"), SHOTS, strict=True):
-        matches = row_of(**{column: cell})
+        parsed = all_of(**{column: cell})
+        matches = parsed.matches
         assert matches[name].tolist() == [pd.NA if shots is None else shots]
-        assert matches.attrs["discarded"]["shots"] == discarded
+        assert parsed.discarded["statistics"] == discarded
         assert matches[[other for other in SHOTS if other != name]].isna().all(axis=None)
+
+
+def test_every_bookmakers_prices_are_read_before_the_match_and_at_the_close() -> None:
+    cells = {**B365, "PSH": "2.1", "PSD": "3.6", "PSA": "3.9", **PSC, **AVG, **MAX}
+    odds = all_of(**cells).odds
+    assert odds[["season", "home_team", "away_team"]].drop_duplicates().to_numpy().tolist() == [[2023, "Alpha", "Beta"]]
+    columns = ["bookmaker", "moment", *PRE_MATCH_ODDS]
+    assert odds[columns].to_numpy().tolist() == [
+        ["B365", "pre_match", 2.01, 3.51, 4.01],
+        ["PS", "pre_match", 2.1, 3.6, 3.9],
+        ["PS", "closing", 1.91, 3.61, 4.41],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "bookmaker"), [(("BFH", "BFD", "BFA"), "BF"), (("BFDH", "BFDD", "BFDA"), "BFD")], ids=["2024", "2025"]
+)
+def test_bfd_is_betfairs_draw_or_all_of_betfred(columns: tuple[str, ...], bookmaker: str) -> None:
+    odds = all_of(**dict(zip(columns, ("2.1", "3.6", "3.9"), strict=True))).odds
+    assert odds["bookmaker"].tolist() == [bookmaker]
+    assert odds[list(PRE_MATCH_ODDS)].to_numpy().tolist() == [[2.1, 3.6, 3.9]]
+
+
+def test_a_bookmaker_without_one_of_its_three_columns_is_refused() -> None:
+    with pytest.raises(FeedError, match=r"line 1: columns \['GBD'\] are missing") as refusal:
+        all_of(GBH="2.1", GBA="3.9")
+    assert refusal.value.claim == "columns_are_known"
+
+
+def test_bookmakers_take_more_than_a_consensus_may() -> None:
+    parsed = all_of(IWH="2", IWD="3.2", IWA="2.7", AvgH="2", AvgD="3.2", AvgA="2.7")  # the inverses sum to 1.183
+    assert parsed.odds["bookmaker"].tolist() == ["IW"]
+    assert parsed.matches["home_odds"].isna().all()
+    assert (parsed.discarded["odds"], parsed.discarded["bookmaker_odds"]) == (1, 0)
+
+
+def test_columns_that_nobody_explained_yet_are_named_and_not_read() -> None:
+    named = {"xG": "1.7", "Referee": "M Dean", "B365>2.5": "1.9", "BbAHh": "0", "AHCh": "-1", "VCC<2.5": "2"}
+    assert all_of(**named).unknown_columns == ("xG",)
+
+
+@pytest.mark.parametrize(
+    ("season", "missing"),
+    [
+        (1994, None),
+        (1995, "HTHG"),
+        (2000, "HS', 'AS', 'HST', 'AST', .*'HR', 'AR"),
+        (2002, "B365H"),
+        (2005, "BbAvH"),
+        (2012, "PSCH"),
+        (2019, "Time"),
+        (2019, "AvgCH"),
+        (2023, "MaxH"),
+    ],
+)
+def test_a_live_file_has_every_column_that_files_of_its_season_have(season: int, missing: str | None) -> None:
+    raw = content(HEADER)
+    if missing is None:
+        assert parse(raw, file="E0.csv", season=season, complete=True).matches.empty
+        return
+    with pytest.raises(FeedError, match=f"columns .*{missing}.* are missing") as refusal:
+        parse(raw, file="E0.csv", season=season, complete=True)
+    assert refusal.value.claim == "columns_are_known"
 
 
 # --- mutated files: an error or every row, never less ---

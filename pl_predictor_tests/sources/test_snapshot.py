@@ -10,7 +10,16 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from pl_predictor.core.errors import FeedError, PredictorError
-from pl_predictor.core.matches import KEY, MAX_ODDS, PRE_MATCH_ODDS, SHOTS, check_full_season, match_day, validate
+from pl_predictor.core.matches import (
+    KEY,
+    MAX_ODDS,
+    PRE_MATCH_ODDS,
+    SHOTS,
+    Where,
+    check_full_season,
+    match_day,
+    validate,
+)
 from pl_predictor.sources import MatchSource, get_source
 from pl_predictor.sources.layout import parse, season_folder
 from pl_predictor.sources.snapshot import PACKAGED, SEASONS, Snapshot
@@ -31,12 +40,14 @@ def test_the_snapshot_is_a_source_by_name() -> None:
 
 
 def test_an_unknown_source_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(PredictorError, match="no match source 'snapshots'; set PL_SOURCE to one of: snapshot"):
+    with pytest.raises(
+        PredictorError, match="no match source 'snapshots'; set PL_SOURCE to one of: football-data, snapshot"
+    ):
         get_source("snapshots")
 
 
 def test_it_holds_twelve_full_seasons(everything: pd.DataFrame) -> None:
-    validate(everything, "snapshot")
+    validate(everything, Where("snapshot"))
     assert sorted(set(everything["season"])) == list(range(2014, 2026))
     for season, matches in everything.groupby("season"):
         check_full_season(matches, str(season), teams=20)
@@ -54,7 +65,7 @@ def test_its_own_moment_is_mid_season_with_odds_of_the_weekend() -> None:
     source = Snapshot()
     as_of = source.default_as_of()
     matches = source.matches(as_of)
-    validate(matches, "snapshot")
+    validate(matches, Where("snapshot"))
     assert matches["season"].max() == 2023
     to_come = matches[matches["result"].isna()]
     assert set(to_come["season"]) == {2023}
@@ -118,7 +129,9 @@ def test_it_agrees_with_the_real_files(everything: pd.DataFrame) -> None:
     if folder is None:
         pytest.skip("no football-data.co.uk files here: name their folder in PL_TEST_FOOTBALL_DATA")
     files = {season: folder / "mmz4281" / season_folder(season) / "E0.csv" for season in range(2014, 2024)}
-    real = pd.concat([parse(file.read_bytes(), file=str(file), season=season) for season, file in files.items()])
+    real = pd.concat(
+        [parse(file.read_bytes(), file=str(file), season=season).matches for season, file in files.items()]
+    )
     ours = everything[everything["season"] <= 2023].set_index(list(KEY)).sort_index()
     theirs = real.set_index(list(KEY)).sort_index()
     columns = ["kickoff_time_known", "home_goals", "away_goals", "result"]

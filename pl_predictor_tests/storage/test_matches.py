@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import build
 from pl_predictor.core.matches import known_at
-from pl_predictor.sources import get_source
+from pl_predictor.sources.snapshot import Snapshot
 from pl_predictor.storage.matches import Changes, MatchStorage
 from pl_predictor_tests.frames import fixture, matches, played
 
@@ -19,7 +19,7 @@ ODDS = {"home_odds": 1.9, "draw_odds": 3.4, "away_odds": 4.2, "odds_source": "Av
 
 def test_every_match_of_the_snapshot_comes_back_as_it_was_stored(engine: Engine) -> None:
     as_of = datetime(2023, 12, 29, 20, tzinfo=timezone.utc)
-    known = get_source("snapshot").matches(as_of)
+    known = Snapshot().matches(as_of)
     MatchStorage(engine).store_matches(known, "snapshot")
     pd.testing.assert_frame_equal(MatchStorage(engine).matches(as_of), known)
 
@@ -65,7 +65,7 @@ def test_reading_at_an_earlier_moment_shows_only_what_was_known_then(engine: Eng
 
 def test_features_come_back_bit_by_bit(engine: Engine) -> None:
     as_of = datetime(2023, 12, 29, 20, tzinfo=timezone.utc)
-    storage, known = MatchStorage(engine), get_source("snapshot").matches(as_of)
+    storage, known = MatchStorage(engine), Snapshot().matches(as_of)
     storage.store_matches(known, "snapshot")
     built = build(known)
     for _ in range(2):
