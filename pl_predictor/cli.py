@@ -79,6 +79,27 @@ def run(as_of: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--first", type=int, required=True, metavar="SEASON", help="the first season to forecast: 2012 is 2012/13"
+)
+@click.option("--last", type=int, required=True, metavar="SEASON", help="the last one")
+@click.option("--no-odds", is_flag=True, help="forecast without any bookmaker's odds")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="write a forecast a row to this CSV file")
+def backtest(first: int, last: int, no_odds: bool, out: Path | None) -> None:
+    """The forecaster tried on past seasons of the source, as it would have lived them; prints its scores."""
+    from pl_predictor.services import backtest as backtesting
+    from pl_predictor.services.environment import ready
+    from pl_predictor.services.report import print_scorecard
+
+    gc.disable()
+    with ready(get_settings()) as settings:
+        forecasts = backtesting.backtest(settings, first=first, last=last, odds=not no_odds)
+    if out is not None:
+        backtesting.write(forecasts, out)
+    print_scorecard(forecasts)
+
+
+@main.command()
 @click.option("--fresh-start", is_flag=True, help="nothing of the platform runs: fail the runs that never ended")
 def migrate(fresh_start: bool) -> None:
     """Bring the tables of the platform and of Dagster up to date."""

@@ -104,6 +104,8 @@ def _track(
     as_of: str,
 ) -> ModelVersion:
     """Log the training to the open tracking run and register its model."""
+    from pl_predictor.core.model import STRENGTHS
+
     forecaster = trained.forecaster
     parameters = {
         "as_of": as_of,
@@ -113,7 +115,7 @@ def _track(
         "code_version": code_version(),
         "market_weight": forecaster.market_weight_,
         "draw_multiplier": forecaster.draw_multiplier_,
-        "features": ", ".join(FEATURES),
+        "features": ", ".join(STRENGTHS),
     }
     card = _model_card(parameters, scores)
     tracking.log_params(parameters)
@@ -136,7 +138,7 @@ def _model_card(parameters: dict[str, Any], scores: "list[Score]") -> str:
         "# Premier League results: home win, draw or away win",
         "",
         "**Intended use**: probabilities of the three results before kick-off, for analysis. Not for real bets.",
-        "**Model**: multinomial logit on match-by-match strengths, form and rest; where bookmakers' odds are known,",
+        "**Model**: multinomial logit on match-by-match strengths; where bookmakers' odds are known,",
         "pooled with their de-vigged probabilities; a decision rule that can say draw.",
         "**Limits**: knows no line-ups, injuries or transfers; no crowds in 2020/21 changed home advantage.",
         "",

@@ -36,8 +36,8 @@ class Feature:
 
 FEATURES: Final[dict[str, Feature]] = {
     "elo_difference": Feature("Elo of the home team minus that of the away team", "Elo points"),
-    "expected_home_goals": Feature("Goals to expect of the home team's attack against the away defence", "goals"),
-    "expected_away_goals": Feature("Goals to expect of the away team's attack against the home defence", "goals"),
+    "log_expected_home_goals": Feature("Goals to expect of the home attack against the away defence", "log goals"),
+    "log_expected_away_goals": Feature("Goals to expect of the away attack against the home defence", "log goals"),
     "home_form": Feature("Mean points of the home team over its last five matches this season", "points a match"),
     "away_form": Feature("Mean points of the away team over its last five matches this season", "points a match"),
     "home_goal_difference": Feature("Mean goal difference of the home team over the same matches", "goals a match"),
@@ -57,8 +57,8 @@ def build(matches: pd.DataFrame) -> pd.DataFrame:
     ratings = rate(matches).per_match
     columns: dict[str, Any] = {
         "elo_difference": ratings["home_elo"] - ratings["away_elo"],
-        "expected_home_goals": ratings["expected_home_goals"],
-        "expected_away_goals": ratings["expected_away_goals"],
+        "log_expected_home_goals": np.log(ratings["expected_home_goals"]),
+        "log_expected_away_goals": np.log(ratings["expected_away_goals"]),
         **_lately(matches),
     }
     frame = matches[[*KEY, "kickoff", "result"]].assign(**{name: columns[name] for name in FEATURES})

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 import pandas as pd
 
 from pl_predictor.core.errors import PredictorError
+from pl_predictor.core.matches import UK, match_day, odds_known_from
 
 FEWEST_RESULTS: Final = 100
 """Results a forecaster needs before it may forecast."""
@@ -27,6 +28,25 @@ class Forecaster(Protocol):
 
 Fit = Callable[[pd.DataFrame, pd.DataFrame], Forecaster]
 """(feature frame with results, record: its forecasts so far with results) -> the forecaster for what follows."""
+
+
+def seasons_with_history(features: pd.DataFrame) -> list[int]:
+    """The seasons with results that have 100 results of seasons before them, in order: those that can be forecast."""
+    results = features[features["result"].notna()].groupby("season").size().sort_index()
+    earlier = results.cumsum() - results
+    return [int(season) for season in results.index[earlier >= FEWEST_RESULTS]]
+
+
+def forecast_moment(kickoff: pd.Series, priced: "pd.Series[bool]") -> pd.Series:
+    """When all that a forecast rests on was known, in UTC: as the match's UK day begins, and once its odds are out.
+
+    kickoff: of each match; where only the day is known it is that day's first moment, and so is this. priced: whether
+    the forecast used odds.
+    """
+    begins = match_day(kickoff).dt.tz_localize(UK).dt.tz_convert("UTC")
+    odds = odds_known_from(kickoff)
+    moment: pd.Series = begins.where(~priced | (begins > odds), odds)
+    return moment
 
 
 def walk_forward(

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pl_predictor.core.matches import season_name
 from pl_predictor.services.loop import LoopResult
 from pl_predictor.settings import MODEL_NAME
 
@@ -50,6 +52,22 @@ def print_result(result: LoopResult) -> None:
     console.print(_scores(result))
     for name, verdict in result.failed_checks.items():
         console.print(f"[red]check failed[/red] {name}: {verdict}")
+
+
+def print_scorecard(forecasts: pd.DataFrame) -> None:
+    """Every metric of a forecast frame with its interval, the market's beside it, as a table on stdout."""
+    from pl_predictor.core.scoring import scorecard
+
+    seasons = f"{season_name(forecasts['season'].min())} to {season_name(forecasts['season'].max())}"
+    table = Table(title=f"Walk-forward of {seasons}", title_justify="left")
+    for name in ("", "value", "95 % interval", "n"):
+        table.add_column(name, justify="left" if not name else "right")
+    for score in scorecard(forecasts):
+        interval = "" if score.low is None or score.high is None else f"{score.low:.4f} to {score.high:.4f}"
+        table.add_row(score.metric.replace("_", " "), f"{score.value:.4f}", interval, str(score.n))
+    console = Console()
+    console.width = max(console.width, NARROWEST)
+    console.print(table)
 
 
 def _fixtures(result: LoopResult, title: str) -> Table:

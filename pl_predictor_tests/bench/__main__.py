@@ -76,7 +76,7 @@ def _beside_limits(name: str, value: float | None) -> dict[str, Any]:
     must, aim = LIMITS[name]
     figure = {"value": None, "must": must, "aim": aim, "within_must": None, "within_aim": None}
     if value is not None:
-        figure |= {"value": round(value, 2), "within_must": value <= must, "within_aim": value <= aim}
+        figure |= {"value": float(f"{value:.5g}"), "within_must": value <= must, "within_aim": value <= aim}
     return figure
 
 

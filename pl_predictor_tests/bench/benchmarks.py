@@ -14,6 +14,7 @@ import psutil
 from pl_predictor.services.supervisor import marked
 from pl_predictor.settings import PROJECT
 from pl_predictor.sources.layout import season_folder
+from pl_predictor_tests.bench.quality import bet365_scores
 from pl_predictor_tests.bench.terminal import NotMeasured, embedded_server, opened, progress
 from pl_predictor_tests.football_data import mirror
 from pl_predictor_tests.integration.platform import COMMAND, environment
@@ -34,6 +35,11 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "unchanged_ingest_rows_written": (0, 0),
     "million_matches_slowdown": (1.3, 1.1),
     "million_matches_mb": (1000, 600),
+    "backtest_s": (120, 40),
+    "rps_no_odds_over_bet365": (1.017, 1.012),
+    "rps_odds_over_bet365": (1.0005, 1.0),
+    "share_wrong_odds": (0.46, 0.45),
+    "f1_shortfall_odds": (0.50, 0.49),
 }
 """The most that each figure must be, and is aimed to be."""
 
@@ -148,6 +154,28 @@ def million_matches(folder: Path, record: Record) -> None:
     record("million_matches_mb", million["mb"], of_a_quarter_mb=round(quarter["mb"], 1))
 
 
+def quality(folder: Path, record: Record) -> None:
+    """The walk-forward of 2012/13 to 2023/24 on the site's own files, against Bet365's prices before the match.
+
+    share_wrong is 1 - accuracy and f1_shortfall 1 - weighted F1, so that less is better as everywhere here.
+    """
+    files = mirror()
+    if files is None:
+        raise NotMeasured("no football-data.co.uk files here: name their folder in PL_TEST_FOOTBALL_DATA")
+    env = {**environment(folder / "home"), "PL_SOURCE": "football-data", "PL_FOOTBALL_DATA_URL": str(files)}
+    command = [*COMMAND, "backtest", "--first", "2012", "--last", "2023", "--out"]
+    _finished([*command, str(folder / "warm.csv")], env)  # takes the files in
+    seconds, _ = _finished([*command, str(folder / "odds.csv")], env)
+    _finished([*command, str(folder / "no_odds.csv"), "--no-odds"], env)
+    record("backtest_s", seconds)
+    scores = {name: bet365_scores(folder / f"{name}.csv", files) for name in ("odds", "no_odds")}
+    for name, (ours, theirs, _) in scores.items():
+        record(f"rps_{name}_over_bet365", ours / theirs, rps=round(ours, 5), rps_bet365=round(theirs, 5))
+    classes = scores["odds"][2]
+    record("share_wrong_odds", 1 - classes["accuracy"])
+    record("f1_shortfall_odds", 1 - classes["f1_weighted"])
+
+
 BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     clone: ("fresh_clone_to_forecasts_s", "of_that_after_installation_s", "second_up_s"),
     run: ("run_warm_s", "run_new_moment_s"),
@@ -155,6 +183,9 @@ BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     memory: ("memory_mb",),
     ingest: ("first_ingest_s", "first_ingest_mb", "unchanged_ingest_s", "unchanged_ingest_rows_written"),
     million_matches: ("million_matches_slowdown", "million_matches_mb"),
+    quality: (
+        *("backtest_s", "rps_no_odds_over_bet365", "rps_odds_over_bet365", "share_wrong_odds", "f1_shortfall_odds"),
+    ),
 }
 """Each benchmark and the figures that it records."""
 

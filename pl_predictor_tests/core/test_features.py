@@ -66,7 +66,7 @@ def test_a_result_does_reach_the_features_of_the_next_day() -> None:
     after = build(changed)
     following = MATCHES.index[(MATCHES["home_team"] == home) & (MATCHES.index > 0)][0]
     moved = after.loc[following, list(FEATURES)] != BUILT.loc[following, list(FEATURES)]
-    assert set(moved.index[moved]) >= {"expected_home_goals", "home_form", "home_goal_difference"}
+    assert set(moved.index[moved]) >= {"log_expected_home_goals", "home_form", "home_goal_difference"}
 
 
 def season_of_a(results: list[tuple[str, int | None, int | None]]) -> pd.DataFrame:

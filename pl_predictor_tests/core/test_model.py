@@ -18,6 +18,7 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import FEATURES, MARKET, build
 from pl_predictor.core.matches import PRE_MATCH_ODDS
 from pl_predictor.core.model import (
+    ACCURACY_TOLERANCE,
     DRAW_MULTIPLIERS,
     FORECAST_COLUMNS,
     MODEL,
@@ -37,7 +38,7 @@ from pl_predictor_tests.core.league import fixtures_only, league
 MATCHES = league(seasons=7)
 BUILT = build(MATCHES)
 UNPRICED = BUILT.assign(**dict.fromkeys(MARKET, np.nan))
-FITTED = MatchForecaster(market_weight=0.8, draw_multiplier=1.5).fit(BUILT, BUILT["result"])
+FITTED = MatchForecaster(market_weight=0.8, draw_multiplier=2.0).fit(BUILT, BUILT["result"])
 Floats = NDArray[np.float64]
 
 
@@ -96,7 +97,7 @@ def test_a_stored_forecaster_forecasts_the_same() -> None:
     assert set(skops.io.get_untrusted_types(data=stored)) <= set(TRUSTED_TYPES)
     loaded = skops.io.loads(stored, trusted=TRUSTED_TYPES)
     assert_frame_equal(loaded.forecast(BUILT), FITTED.forecast(BUILT), check_exact=True)
-    assert (loaded.market_weight_, loaded.draw_multiplier_) == (0.8, 1.5)
+    assert (loaded.market_weight_, loaded.draw_multiplier_) == (0.8, 2.0)
 
 
 def test_a_missing_feature_is_named() -> None:
@@ -209,18 +210,19 @@ def test_the_draw_is_predicted_where_its_weighted_probability_is_largest(
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 1000))
-def test_the_multiplier_is_the_best_of_those_that_cost_no_accuracy(seed: int) -> None:
+def test_the_multiplier_is_the_best_of_those_that_cost_hardly_any_accuracy(seed: int) -> None:
     rng = np.random.default_rng(seed)
     p = rng.dirichlet([6, 4, 5], size=400)
     result = np.array(["H", "D", "A"], dtype=object)[rng.choice(3, size=400, p=[0.45, 0.25, 0.30])]
     fitted = fit_draw_multiplier(p, result)
     scores = {m: classification(confusion(decide(p, m), result).sum(axis=0)) for m in DRAW_MULTIPLIERS}
     assert fitted in scores
-    assert scores[fitted]["accuracy"] >= scores[1.0]["accuracy"]
+    least = scores[1.0]["accuracy"] - ACCURACY_TOLERANCE
+    assert scores[fitted]["accuracy"] >= least
     for m, score in scores.items():
         better = score["f1_weighted"] > scores[fitted]["f1_weighted"]
         equal_and_smaller = score["f1_weighted"] == scores[fitted]["f1_weighted"] and m < fitted
-        assert not (score["accuracy"] >= scores[1.0]["accuracy"] and (better or equal_and_smaller))
+        assert not (score["accuracy"] >= least and (better or equal_and_smaller))
 
 
 def test_under_three_hundred_forecasts_the_likeliest_is_predicted() -> None:

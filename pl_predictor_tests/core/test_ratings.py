@@ -49,10 +49,10 @@ def test_at_first_everyone_is_average_and_only_home_advantage_counts() -> None:
 
 def test_a_result_moves_both_sides_by_the_gradient_of_its_likelihood() -> None:
     teams = rate(played(FIRST)).per_team
-    assert teams.loc["A", "attack"] == pytest.approx(0.03 * (3 - HOME))
-    assert teams.loc["B", "defence"] == pytest.approx(-0.03 * (3 - HOME))
-    assert teams.loc["B", "attack"] == pytest.approx(0.03 * (0 - LEVEL))
-    assert teams.loc["A", "defence"] == pytest.approx(-0.03 * (0 - LEVEL))
+    assert teams.loc["A", "attack"] == pytest.approx(RULES.learning_rate * (3 - HOME))
+    assert teams.loc["B", "defence"] == pytest.approx(-RULES.learning_rate * (3 - HOME))
+    assert teams.loc["B", "attack"] == pytest.approx(RULES.learning_rate * (0 - LEVEL))
+    assert teams.loc["A", "defence"] == pytest.approx(-RULES.learning_rate * (0 - LEVEL))
     expected = 1 / (1 + 10 ** (-RULES.elo_home / 400))
     assert teams.loc["A", "elo"] == pytest.approx(1500 + RULES.elo_k * (1 - expected))
     assert teams.loc["B", "elo"] == pytest.approx(1500 - RULES.elo_k * (1 - expected))
@@ -69,8 +69,8 @@ def test_elo_counts_a_draw_as_half_a_win(goals: tuple[int, int], score: float) -
 
 def test_shots_on_target_count_as_the_goals_they_usually_make() -> None:
     shots = rate(played(FIRST, shots=(4, 2))).per_team
-    scored = 0.5 * 3 + 0.5 * RULES.goals_per_shot * 4
-    assert shots.loc["A", "attack"] == pytest.approx(0.03 * (scored - HOME))
+    scored = (1 - RULES.shots_weight) * 3 + RULES.shots_weight * RULES.goals_per_shot * 4
+    assert shots.loc["A", "attack"] == pytest.approx(RULES.learning_rate * (scored - HOME))
 
 
 def test_the_going_rate_of_a_shot_follows_the_league() -> None:
@@ -101,7 +101,7 @@ def test_a_day_is_rated_before_any_of_it_counts() -> None:
     next_day = (2020, "2020-09-13 00:00", "A", "D", 1, 1)
     before = rate(played(early, late, next_day)).per_match["home_attack"]
     assert before.iloc[1] == 0.0
-    assert before.iloc[2] == pytest.approx(0.03 * (5 - HOME) + 0.03 * (1 - HOME))
+    assert before.iloc[2] == pytest.approx(RULES.learning_rate * (5 - HOME) + RULES.learning_rate * (1 - HOME))
 
 
 def test_a_day_ends_at_midnight_in_the_uk() -> None:

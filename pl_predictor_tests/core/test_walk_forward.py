@@ -5,7 +5,7 @@ import pytest
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import build
-from pl_predictor.core.walk_forward import Forecaster, walk_forward
+from pl_predictor.core.walk_forward import Forecaster, forecast_moment, seasons_with_history, walk_forward
 from pl_predictor_tests.core.league import fixtures_only, league
 
 MATCHES = league(seasons=5)
@@ -64,3 +64,27 @@ def test_too_few_results_before_the_first_season_are_refused(first: int, before:
 def test_nothing_to_forecast_is_refused() -> None:
     with pytest.raises(PredictorError, match="No match from season 2015 on is finished"):
         walk_forward(FEATURES, first_season=2015, fit=Witness().fit)
+
+
+@pytest.mark.parametrize(
+    ("kickoff", "priced", "moment"),
+    [
+        ("2024-01-13 15:00", False, "2024-01-13 00:00"),
+        ("2024-01-13 15:00", True, "2024-01-13 00:00"),  # priced on Friday
+        ("2024-01-12 20:00", True, "2024-01-12 19:00"),  # a Friday's match, priced an hour before
+        ("2024-01-12 20:00", False, "2024-01-12 00:00"),
+        ("2024-01-16 19:45", True, "2024-01-16 15:00"),  # a Tuesday's
+        ("2024-04-02 18:45", False, "2024-04-01 23:00"),  # in summer the UK's day begins an hour earlier
+        ("2024-03-31 13:00", False, "2024-03-31 00:00"),  # the day the clocks change
+        ("2024-03-31 23:00", False, "2024-03-31 23:00"),  # only the day is known: 1 April
+    ],
+)
+def test_a_forecast_is_made_as_its_day_begins_or_as_its_odds_come_out(kickoff: str, priced: bool, moment: str) -> None:
+    made = forecast_moment(pd.Series([pd.Timestamp(kickoff, tz="UTC")]), pd.Series([priced]))
+    assert made.tolist() == [pd.Timestamp(moment, tz="UTC")]
+
+
+def test_seasons_with_history_have_a_hundred_results_before_them() -> None:
+    features = pd.DataFrame({"season": [2010] * 99 + [2011] * 2 + [2012] * 50 + [2013], "result": "H"})
+    features.loc[features["season"] == 2013, "result"] = None
+    assert seasons_with_history(features) == [2012]
