@@ -1,9 +1,7 @@
-"""The live source against a real web server that misbehaves: the right rows, or a clear error and the old rows."""
+"""The live source: what it asks for and how often, what it keeps, and that no state lasts for ever."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pandas as pd
@@ -11,176 +9,29 @@ import pytest
 from sqlalchemy import Engine, text
 
 from pl_predictor.core.errors import FeedError, PredictorError
-from pl_predictor.core.freshness import FixtureState
 from pl_predictor.core.teams import TEAMS
-from pl_predictor.intake import Intake, SeasonIntake
 from pl_predictor.sources import download
 from pl_predictor.sources.download import USER_AGENT, HttpSite, Patience
-from pl_predictor.sources.football_data import FootballData, is_settled, running_season
-from pl_predictor.sources.layout import parse
-from pl_predictor.storage.feed import FeedStorage
-from pl_predictor.storage.matches import MatchStorage
+from pl_predictor.sources.football_data import is_settled, running_season
 from pl_predictor_tests.conftest import free_port
 from pl_predictor_tests.sources import site as misbehaving
-from pl_predictor_tests.sources.made_up import (
-    FIXTURES_HEADER,
-    HEADER,
-    content,
-    fixture_row,
-    next_round,
-    season_lines,
+from pl_predictor_tests.sources.live import (
+    BELOW,
+    FILES,
+    LAST,
+    NEW,
+    NOW,
+    OLD,
+    OTHER_SCORE,
+    QUICK,
+    RUNNING,
+    SCORE,
+    Feed,
+    changed,
+    rows,
 )
-from pl_predictor_tests.sources.site import Behaviour, Site, once, serving, with_body
-
-NOW = datetime(2023, 12, 1, 12, tzinfo=timezone.utc)
-QUICK = Patience(interval=0, timeout=1, deadline=1, attempts=2, backoff=0.01)
-LAST, RUNNING, BELOW = "mmz4281/2223/E0.csv", "mmz4281/2324/E0.csv", "mmz4281/2324/E1.csv"
-OLD, NEW = season_lines(2023, played=15), season_lines(2023, played=16)
-FILES = {
-    LAST: content(season_lines(2022)),
-    "mmz4281/2223/E1.csv": content(season_lines(2022, "E1")),
-    RUNNING: content(OLD),
-    BELOW: content(season_lines(2023, "E1", played=18)),
-    "fixtures.csv": content([FIXTURES_HEADER]),
-}
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving(dict(FILES)) as site:
-        yield site
-
-
-class Feed:
-    """A live source and the tables it goes into."""
-
-    def __init__(
-        self, engine: Engine, *addresses: str, code_version: str = "today", patience: Patience = QUICK
-    ) -> None:
-        self.engine = engine
-        self.matches = MatchStorage(engine)
-        self.shelf = FeedStorage(engine, code_version)
-        self.intake = Intake(FootballData(addresses, patience, first_season=2022), self.matches, self.shelf, TEAMS)
-
-    def take_in(self, now: datetime = NOW, **how: bool) -> dict[str, SeasonIntake]:
-        return {taken.file.path: taken for taken in self.intake.seasons(now, **how)}
-
-    def running(self) -> pd.DataFrame:
-        return self.matches.season(2023, "E0")
-
-    def count(self, table: str) -> int:
-        with self.engine.connect() as connection:
-            return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
-
-
-@pytest.fixture
-def feed(engine: Engine, site: Site) -> Feed:
-    return Feed(engine, site.url)
-
-
-def rows(lines: list[str]) -> pd.DataFrame:
-    return parse(content(lines), file="E0.csv", season=2023).matches
-
-
-def changed(lines: list[str], line: int, old: str, new: str) -> list[str]:
-    assert old in lines[line]
-    return [text.replace(old, new, 1) if number == line else text for number, text in enumerate(lines)]
-
-
-SCORE = ",".join(OLD[1].split(",")[5:8])
-OTHER_SCORE = "5,0,H"
-
-# --- what may go wrong with one file, once another had been taken in -------------------------------------------------
-
-RIGHT_ROWS = None
-UNREACHABLE = "unreachable"
-MISBEHAVIOUR: dict[str, tuple[list[str] | bytes, Behaviour | None, str | None, str | None]] = {
-    # name: the new file, how it is sent, what is said (None: the right rows), the claim it breaks or why there is none
-    "503 with HTML, once": (NEW, once(misbehaving.error_page), RIGHT_ROWS, None),
-    "503 with HTML": (NEW, misbehaving.error_page, "answered with status 503; try again later", UNREACHABLE),
-    "403": (NEW, misbehaving.forbidden, "answered with status 403; look at the address", "files_arrive_whole"),
-    "404 where there was a file": (NEW, misbehaving.not_there, "was there before and is gone", "files_arrive_whole"),
-    "a login page": (NEW, misbehaving.to_a_login_page, "/login answered with something that", "files_arrive_whole"),
-    "a circle": (NEW, misbehaving.round_in_circles, "redirected to again and again", "files_arrive_whole"),
-    "no answer": (NEW, misbehaving.no_answer, "ReadTimeout", UNREACHABLE),
-    "no answer, once": (NEW, once(misbehaving.no_answer), RIGHT_ROWS, None),
-    "dripping bytes": (NEW, misbehaving.dripping, "took over 1 s", UNREACHABLE),
-    "a truncated body": (NEW, misbehaving.cut_off, "did not answer in full", UNREACHABLE),
-    "a truncated body, once": (NEW, once(misbehaving.cut_off), RIGHT_ROWS, None),
-    "too short a length": (NEW, misbehaving.too_short_a_length, "ends within the line", "files_arrive_whole"),
-    "too long a length": (NEW, misbehaving.too_long_a_length, "did not answer in full", UNREACHABLE),
-    "another encoding": (
-        content(NEW).decode().encode("utf-16"),
-        None,
-        "does not begin with 'Div'",
-        "files_arrive_whole",
-    ),
-    "a byte order mark": (b"\xef\xbb\xbf" + content(NEW), None, RIGHT_ROWS, None),
-    "blank rows": ([*NEW, "," * 29, "", ","], None, RIGHT_ROWS, None),
-    "a column renamed": (
-        changed(NEW, 0, "AvgH", "MeanH"),
-        None,
-        r"columns \['AvgH'\] are missing",
-        "columns_are_known",
-    ),
-    "a column new": ([f"{NEW[0]},xG", *(f"{line},1.5" for line in NEW[1:])], None, RIGHT_ROWS, None),
-    "a result changed": (
-        changed(NEW, 1, SCORE, OTHER_SCORE),
-        None,
-        r"E0.csv, line 2: 1 known results changed: 2023/24 .* is 5-0; .*accept_changed_results",
-        "results_are_kept",
-    ),
-    "a match gone": ([HEADER, *NEW[2:]], None, "1 known results vanished: 2023/24", "results_are_kept"),
-    "a match twice": ([*NEW, NEW[1]], None, "a season has each pairing once", "pairings_are_unique"),
-    "a team unknown": (
-        [NEW[0], *(line.replace("Arsenal", "Arsenel") for line in NEW[1:])],
-        None,
-        r"E0.csv, line \d+: team 'Arsenel' is unknown .*nearest known are Arsenal",
-        "teams_are_known",
-    ),
-    "an impossible score": (
-        changed(NEW, 1, SCORE, "23,0,H"),
-        None,
-        "line 2: .*goals are 0",
-        "scores_are_plausible",
-    ),
-    "a date of another season": (changed(NEW, 1, "/2023", "/2021"), None, "line 2: date", "dates_lie_in_the_season"),
-    "a score that is none": (changed(NEW, 1, SCORE, "x,0,H"), None, "line 2: FTHG", "scores_are_plausible"),
-    "another division": (FILES[BELOW], None, "line 2: division is 'E1', not 'E0'", "files_arrive_whole"),
-    "changed half-way": (NEW, with_body(lambda new: content(OLD)[:4000] + new[4100:]), "E0.csv", "rows_are_readable"),
-}
-
-
-@pytest.mark.parametrize("name", MISBEHAVIOUR)
-def test_a_site_that_misbehaves_gives_the_right_rows_or_a_clear_error_and_the_old_rows_intact(
-    feed: Feed, site: Site, name: str
-) -> None:
-    sent, behaviour, refusal, claim = MISBEHAVIOUR[name]
-    feed.take_in()
-    pd.testing.assert_frame_equal(feed.running(), rows(OLD))
-    site.files[RUNNING] = sent if isinstance(sent, bytes) else content(sent)
-    site.files[BELOW] = content(season_lines(2023, "E1", played=19))
-    if behaviour is not None:
-        site.misbehaviour[RUNNING] = behaviour
-    taken = feed.take_in()
-    if refusal is None:
-        assert taken[RUNNING].file.problem is None
-        pd.testing.assert_frame_equal(feed.running(), rows(NEW))
-        return
-    said = taken[RUNNING].file
-    assert (said.state, said.claim) == (
-        ("unreachable", "files_arrive_whole") if claim == UNREACHABLE else ("refused", claim)
-    )
-    assert re.search(refusal, str(taken[RUNNING].file.problem)), taken[RUNNING].file.problem
-    pd.testing.assert_frame_equal(feed.running(), rows(OLD))
-    assert feed.count("matches") == 380 + 150 + 552 + 19 * 12, "the others land"
-
-    site.misbehaviour.clear()
-    site.files[RUNNING] = content(NEW)
-    assert {taken.file.state for taken in feed.take_in().values()} == {"accepted"}
-    pd.testing.assert_frame_equal(feed.running(), rows(NEW))
-    assert feed.count("matches") == 380 + 160 + 552 + 19 * 12
-
+from pl_predictor_tests.sources.made_up import HEADER, content, season_lines
+from pl_predictor_tests.sources.site import Site, once, serving
 
 # --- what is asked, and how often ------------------------------------------------------------------------------------
 
@@ -438,101 +289,6 @@ def test_a_folder_laid_out_as_the_site_does_as_well(engine: Engine, tmp_path: Pa
 def test_a_folder_that_is_not_there_is_an_error_that_names_the_variable(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(PredictorError, match=r"PL_FOOTBALL_DATA_URL names the folder .*/nowhere, which is not there"):
         Feed(engine, str(tmp_path / "nowhere")).take_in()
-
-
-# --- fixtures --------------------------------------------------------------------------------------------------------
-
-DAY, PAIRS = next_round(2023, 15)
-A_WEEK_AGO = DAY - timedelta(days=8)
-THE_DAY = datetime(DAY.year, DAY.month, DAY.day, tzinfo=timezone.utc)
-FRIDAY = THE_DAY - timedelta(days=1)
-LISTED = [FIXTURES_HEADER, *(fixture_row("E0", DAY, home, away) for home, away in PAIRS)]
-
-
-def test_fixtures_are_what_is_to_come_with_the_odds_of_the_list(feed: Feed, site: Site) -> None:
-    feed.take_in()
-    played = NEW[1].split(",")
-    lingering = fixture_row("E0", datetime.strptime(played[1], "%d/%m/%Y").date(), played[3], played[4])  # noqa: DTZ007
-    site.files["fixtures.csv"] = content([*LISTED, lingering, "," * 22, fixture_row("E1", DAY, "Hull", "Leeds")])
-    assert feed.intake.fixtures(FRIDAY) == FixtureState("ok", f"10 fixtures, the first on {DAY:%d %B %Y}")
-    coming = feed.running()[feed.running()["result"].isna()]
-    assert set(zip(coming["home_team"], coming["away_team"], strict=True)) == set(PAIRS)
-    assert set(coming["odds_source"]) == {"Avg"}
-    assert set(feed.shelf.odds(2023).merge(coming, on=["home_team", "away_team"])["bookmaker"]) == {"B365"}
-    site.files[RUNNING] = content(NEW)
-    assert feed.take_in()[RUNNING].changes.revised == 10, "what was a fixture has a result now, and is the same match"
-
-
-def test_the_list_is_asked_for_by_condition(feed: Feed, site: Site) -> None:
-    site.files["fixtures.csv"] = content(LISTED)
-    for _ in range(2):
-        assert feed.intake.fixtures(FRIDAY).state == "ok"
-    assert [bool(known) for _, _, known in site.asked] == [False, True]
-
-
-def test_a_fixture_that_is_no_longer_listed_is_named(feed: Feed, site: Site) -> None:
-    site.files["fixtures.csv"] = content(LISTED)
-    feed.intake.fixtures(FRIDAY)
-    site.files["fixtures.csv"] = content([LISTED[0], *LISTED[2:]])
-    home, away = PAIRS[0]
-    assert feed.intake.fixtures(FRIDAY).reason.endswith(f"; known before and no longer listed: {home} v {away}")
-
-
-def test_the_faults_of_other_leagues_are_not_ours(feed: Feed, site: Site) -> None:
-    site.files["fixtures.csv"] = content([*LISTED, "SP1,31/02/2024,noon,Getafe", f"SP2,{',' * 40}x"])
-    assert feed.intake.fixtures(FRIDAY).state == "ok"
-
-
-def test_a_postponed_match_moves_and_stays_one_match(feed: Feed, site: Site) -> None:
-    feed.take_in()
-    site.files["fixtures.csv"] = content(LISTED)
-    feed.intake.fixtures(FRIDAY)
-    later = [line.replace(f"{DAY:%d/%m/%Y}", f"{DAY + timedelta(days=40):%d/%m/%Y}") for line in LISTED[:2]]
-    site.files["fixtures.csv"] = content([*later, *LISTED[2:]])
-    assert feed.intake.fixtures(FRIDAY).state == "ok"
-    moved = feed.running().iloc[-1]
-    assert (moved["home_team"], moved["away_team"]) == PAIRS[0]
-    assert moved["kickoff"].date() == DAY + timedelta(days=40)
-    assert len(feed.running()) == 160
-
-
-@pytest.mark.parametrize(
-    ("lines", "state", "reason"),
-    [
-        ([FIXTURES_HEADER], "no_round_published", "the list is empty"),
-        ([FIXTURES_HEADER, "," * 22, "," * 22], "no_round_published", "the list is empty"),
-        ([FIXTURES_HEADER, fixture_row("SP1", DAY, "Getafe", "Elche")], "no_round_published", "has no Premier League"),
-        (
-            [FIXTURES_HEADER, fixture_row("SP1", DAY - timedelta(days=9), "Getafe", "Elche")],
-            "feed_stale",
-            "not renewed",
-        ),
-        (["<html>", "503"], "feed_broken", "does not begin with 'Div'"),
-        ([FIXTURES_HEADER.replace("AvgH", "MeanH"), *LISTED[1:]], "feed_broken", r"columns .*'AvgH'.* are missing"),
-        ([FIXTURES_HEADER, LISTED[1][: -len(",,,")] + ",2.1,3.4,3.6"], "feed_broken", "closing price .* is '"),
-        ([*LISTED, LISTED[1]], "feed_broken", "each pairing once"),
-        ([line.replace("Arsenal", "Arsenel") for line in LISTED], "feed_broken", "nearest known are Arsenal"),
-        ([line.replace(f"{DAY:%d/%m/%Y}", "31/02/2024") for line in LISTED], "feed_broken", "line 2: 31/02/2024"),
-    ],
-    ids=["empty", "blank", "others only", "stale", "a page", "renamed", "closing odds", "twice", "unknown", "a date"],
-)
-def test_a_list_without_a_round_says_why_and_changes_nothing(
-    feed: Feed, site: Site, lines: list[str], state: str, reason: str
-) -> None:
-    feed.take_in()
-    site.files["fixtures.csv"] = content(lines)
-    found = feed.intake.fixtures(FRIDAY)
-    assert found.state == state, found.reason
-    assert re.search(reason, found.reason), found.reason
-    pd.testing.assert_frame_equal(feed.running(), rows(OLD))
-
-
-def test_a_list_that_is_not_there_is_broken(feed: Feed, site: Site) -> None:
-    del site.files["fixtures.csv"]
-    assert feed.intake.fixtures(FRIDAY) == FixtureState("feed_broken", "fixtures.csv is not there: try again later")
-
-
-# --- addresses -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("address", ["http://[1", "http://no host/"])

@@ -1,49 +1,13 @@
 """The habits of football-data.co.uk's files: what is read, what becomes null, and what is refused by line and value."""
 
-import re
-from typing import Any
-
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from pl_predictor.core.errors import FeedError, PredictorError
 from pl_predictor.core.matches import CLOSING_ODDS, MAX_ODDS, PRE_MATCH_ODDS, SHOTS
-from pl_predictor.sources.layout import Parsed, parse, season_folder, season_of_folder
-
-HEADER = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR"
-FIRST = "E0,12/08/2023,Alpha,Beta,2,1,H"
-SECOND = "E0,19/08/2023,Gamma,Alpha,0,0,D"
-
-
-def content(*lines: str, end: str = "\r\n") -> bytes:
-    return "".join(line + end for line in lines).encode()
-
-
-def read_all(raw: bytes, season: int = 2023) -> Parsed:
-    return parse(raw, file="2324/E0.csv", season=season)
-
-
-def read(raw: bytes, season: int = 2023) -> pd.DataFrame:
-    return read_all(raw, season).matches
-
-
-def all_of(**cells: str) -> Parsed:
-    """What a file says with one match whose row has these cells besides the needed ones."""
-    return read_all(content(f"{HEADER},{','.join(cells)}", f"{FIRST},{','.join(cells.values())}"))
-
-
-def row_of(**cells: str) -> pd.DataFrame:
-    """The frame of that match."""
-    return all_of(**cells).matches
-
-
-def known(matches: pd.DataFrame, names: tuple[str, ...]) -> list[Any]:
-    """What the first match has in these columns, without nulls."""
-    return matches[list(names)].iloc[0].dropna().tolist()
-
+from pl_predictor.sources.layout import parse, season_folder, season_of_folder
+from pl_predictor_tests.sources.one_file import FIRST, HEADER, SECOND, all_of, content, known, read, row_of
 
 PLAIN = content(HEADER, FIRST, SECOND)
 
@@ -363,64 +327,6 @@ def test_a_live_file_has_every_column_that_files_of_its_season_have(season: int,
     with pytest.raises(FeedError, match=f"columns .*{missing}.* are missing") as refusal:
         parse(raw, file="E0.csv", season=season, complete=True)
     assert refusal.value.claim == "columns_are_known"
-
-
-# --- mutated files: an error or every row, never less ---
-
-TEAMS = ("Alpha", "Beta", "Gamma", "Delta")
-PAIRS = [(home, away) for home in TEAMS for away in TEAMS if home != away]
-ROUND_ROBIN = content(
-    f"{HEADER},Time,HS,AvgH,AvgD,AvgA,MaxH,MaxD,MaxA,Referee",
-    *(
-        f"E0,{day:02d}/09/2023,{home},{away},1,0,H,15:00,9,2,3.5,4,2.1,3.6,4.2,R"
-        for day, (home, away) in enumerate(PAIRS, 1)
-    ),
-)
-CELLS = st.sampled_from(
-    ["", " ", "-", "x", "#REF!", "0", "2.0", "H", "E1", "1/1/23", "29/10/2023", "01:30", "\xa0", '"', "99"]
-)
-
-
-def rows_in(raw: bytes) -> int:
-    text = raw.decode("utf-8", errors="replace")
-    return sum(bool(re.sub(r'[\s,"\ufeff\ufffd]', "", line)) for line in text.split("\n")[1:])
-
-
-@settings(deadline=None)
-@given(
-    st.integers(0, len(ROUND_ROBIN)),
-    st.integers(0, 60),
-    st.binary(max_size=6) | st.sampled_from([b",", b"\n", b'"', b"\r"]),
-)
-@example(len(ROUND_ROBIN) - 60, 0, b'"')
-@example(200, 0, b"\n")
-def test_bytes_changed_anywhere_raise_or_lose_no_row(start: int, length: int, inserted: bytes) -> None:
-    raw = ROUND_ROBIN[:start] + inserted + ROUND_ROBIN[start + length :]
-    try:
-        matches = read(raw)
-    except FeedError:
-        return
-    assert len(matches) == rows_in(raw)
-
-
-@settings(deadline=None)
-@given(
-    st.dictionaries(
-        st.tuples(st.integers(1, len(PAIRS)), st.integers(0, 15)),
-        CELLS | st.text('0123456789/:.-+ HDAEex#"\xa0é٢', max_size=8),
-        max_size=4,
-    )
-)
-def test_cells_changed_anywhere_raise_or_lose_no_row(changes: dict[tuple[int, int], str]) -> None:
-    table = [line.split(",") for line in ROUND_ROBIN.decode().split("\r\n")]
-    for (row, column), cell in changes.items():
-        table[row][column] = cell
-    raw = "\r\n".join(",".join(row) for row in table).encode("utf-8", errors="replace")
-    try:
-        matches = read(raw)
-    except FeedError:
-        return
-    assert len(matches) == len(PAIRS)
 
 
 # --- folders ---
