@@ -28,7 +28,7 @@ from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.tables import metadata
 from pl_predictor_tests.conftest import free_port
-from pl_predictor_tests.sources.made_up import HEADER, content, row
+from pl_predictor_tests.sources.made_up import content, header, row
 
 BIG_LEAGUE = [f"Team {number}" for number in range(102)]
 
@@ -82,7 +82,7 @@ def synthetic(engine: Engine, matches: int) -> dict[str, float]:
     for season in range(1993, 2093):
         if stored >= matches:
             break
-        file = content([HEADER, *big_season(season)])
+        file = content([header(season), *big_season(season)])
         began = time.monotonic()
         parsed = parse(file, file=f"{season}.csv", season=season, complete=True)
         stored += storage.store_matches(parsed.matches, "bench").new

@@ -13,6 +13,14 @@ HEADER = (
 FIXTURES_HEADER = HEADER.replace("FTHG,FTAG,FTR,HS,AS,HST,AST,HTHG,HTAG,HC,AC,HF,AF,HY,AY,HR,AR,", "Referee,")
 
 
+def header(season: int) -> str:
+    """The first line of a season's file: until 2018/19 the aggregates are BetBrain's, and the close is Pinnacle's."""
+    if season >= 2019:
+        return HEADER
+    betbrain = HEADER.replace("MaxH,MaxD,MaxA,AvgH,AvgD,AvgA", "BbMxH,BbMxD,BbMxA,BbAvH,BbAvD,BbAvA")
+    return betbrain.replace("AvgCH,AvgCD,AvgCA", "PSCH,PSCD,PSCA")
+
+
 def teams(division: str, season: int = 2023) -> list[str]:
     """The teams of a division: E0 and E1 have none in common."""
     first = 0 if division == "E0" else 24
@@ -52,7 +60,7 @@ def row(division: str, day: date, home: str, away: str, goals: tuple[int, int] |
 def season_lines(season: int, division: str = "E0", played: int | None = None) -> list[str]:
     """The lines of a season's file after `played` rounds, all of them by default; the header first."""
     listed = list(rounds(division, season))[:played]
-    return [HEADER, *(row(division, day, home, away) for day, pairs in listed for home, away in pairs)]
+    return [header(season), *(row(division, day, home, away) for day, pairs in listed for home, away in pairs)]
 
 
 def fixture_row(division: str, day: date, home: str, away: str) -> str:
