@@ -105,13 +105,18 @@ class Intake:
         known = pd.concat(
             [self.matches.season(season, "E0") for season in sorted(set(coming["season"].tolist()))] or [coming]
         )
-        played = pd.MultiIndex.from_frame(known.loc[known["result"].notna(), list(KEY)])
-        coming = coming[~pd.MultiIndex.from_frame(coming[list(KEY)]).isin(played)]
+        coming = _without(coming, known[known["result"].notna()])
         if len(coming):
             self.matches.store_matches(coming, self.source.name)
             self.feed.store_odds(listed.odds.merge(coming[list(KEY)], on=list(KEY)))
         state = fixture_state(coming, found.newest_listed, as_of)
         return replace(state, reason=state.reason + _no_longer_listed(known, coming, found.newest_listed, as_of))
+
+
+def _without(matches: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """The matches that are not among the others, by their key (match frames)."""
+    keys, other_keys = (pd.MultiIndex.from_frame(frame[list(KEY)]) for frame in (matches, others))
+    return matches[~keys.isin(other_keys)]
 
 
 def _no_longer_listed(
@@ -120,8 +125,6 @@ def _no_longer_listed(
     """A clause about fixtures that were known for the days of the list and are not on it: withdrawn, or postponed."""
     if newest_listed is None or known.empty:
         return ""
-    due = upcoming(known, as_of, newest_listed + timedelta(days=1))
-    listed = pd.MultiIndex.from_frame(coming[list(KEY)])
-    gone = due[~pd.MultiIndex.from_frame(due[list(KEY)]).isin(listed)]
+    gone = _without(upcoming(known, as_of, newest_listed + timedelta(days=1)), coming)
     names = ", ".join(f"{match['home_team']} v {match['away_team']}" for _, match in gone.iterrows())
     return f"; known before and no longer listed: {names}" if names else ""

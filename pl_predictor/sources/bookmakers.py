@@ -72,7 +72,7 @@ _OTHER_MARKETS: Final = re.compile(
     r"(Bb)?(Mx|Av|Max|Avg|P|[A-Z0-9]{2,4})?C?(>2\.5|<2\.5|AH[HA]?)|Bb(1X2|OU|AH|AHh)|AHC?h", re.ASCII
 )
 _HIGHEST: Final = 10_000.0
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 def is_other_market(column: str) -> bool:
@@ -82,7 +82,7 @@ def is_other_market(column: str) -> bool:
 
 def possible_prices(cells: tuple[str, ...], bounds: Bounds) -> Prices | None:
     """Three cells as decimal odds; None unless all are over 1 and their inverses sum to within `bounds`."""
-    if all(map(_NUMBER.fullmatch, cells)):
+    if all(map(NUMBER.fullmatch, cells)):
         home, draw, away = map(float, cells)
         sane = min(home, draw, away) > 1 and max(home, draw, away) < _HIGHEST
         if sane and bounds[0] <= 1 / home + 1 / draw + 1 / away <= bounds[1]:

@@ -52,14 +52,13 @@ class FootballData:
             for division in DIVISIONS:
                 path = f"mmz4281/{season_folder(season)}/{division}.csv"
                 record = shelf.record(path)
-                settled = is_settled(season, as_of) and not refetch and record is not None
-                if settled and record and self._is_done(record):
+                settled = is_settled(season, as_of) and not refetch
+                if settled and self._is_done(record):
                     continue
                 try:
                     if unanswered >= GIVE_UP_AFTER:
                         raise Unreachable(f"{path} was not asked for: nobody answers at {' or '.join(self.addresses)}")
-                    found = self._kept(path, record, shelf) if settled else None
-                    found = found or self._fetched(path, record, shelf)
+                    found = self._content(path, record, shelf, settled=settled)
                     unanswered = 0
                     yield self._season(season, division, path, found, record)
                 except Unreachable as error:
@@ -69,21 +68,22 @@ class FootballData:
                     unanswered = 0
                     yield SeasonFile(season, division, path, error=error)
 
-    def _is_done(self, record: Record) -> bool:
+    def _is_done(self, record: Record | None) -> bool:
         """Whether a season that is over need not be looked at: read, or known not to be there."""
+        if record is None:
+            return False
         absent = record.state == "absent" and isinstance(self._site, HttpSite)
         return absent or (record.state == "accepted" and record.by_todays_code)
 
-    def _kept(self, path: str, record: Record | None, shelf: Shelf) -> Download | None:
-        """The bytes that older code accepted, for today's to read: nobody has to send them again."""
-        known = shelf.latest(path)
-        accepted = record is not None and record.state == "accepted" and known and known.digest == record.accepted
-        return known if accepted else None
+    def _content(self, path: str, record: Record | None, shelf: Shelf, *, settled: bool) -> Download | None:
+        """What the site has now; of a settled season the bytes that older code accepted, which nobody sends again.
 
-    def _fetched(self, path: str, record: Record | None, shelf: Shelf) -> Download | None:
-        """What the site has now. Only what was accepted is named as known: a damaged copy must not stand for it."""
+        Only what was accepted is named to the site as known: a damaged copy must not stand for the file.
+        """
         known = shelf.latest(path)
-        trusted = known if known and record and known.digest == record.accepted else None
+        trusted = known if known is not None and record is not None and known.digest == record.accepted else None
+        if settled and trusted is not None and record is not None and record.state == "accepted":
+            return trusted
         found = self._site.get(path, trusted)
         if found is not None and found is not trusted:
             shelf.keep(found)

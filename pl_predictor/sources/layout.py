@@ -37,6 +37,7 @@ from pl_predictor.sources.bookmakers import (
     CLOSING,
     CLOSING_CONSENSUS,
     CONSENSUS,
+    NUMBER,
     PRE_MATCH,
     TRIPLETS,
     Bounds,
@@ -68,7 +69,6 @@ _FIRST_SEASON: Final = 1993  # the site's first; two digits of a year are read a
 _DATE: Final = re.compile(r"(\d\d)/(\d\d)/(\d\d|\d{4})", re.ASCII)
 _TIME: Final = re.compile(r"(\d\d):(\d\d)", re.ASCII)
 _COUNT: Final = re.compile(r"\d{1,3}", re.ASCII)
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 def season_folder(season: int) -> str:
@@ -321,7 +321,7 @@ def _statistic(table: Table, column: str) -> tuple[list[int | None], int]:
     values: list[int | None] = []
     lost = 0
     for row, cell in enumerate(table.cells(column)):
-        if not _COUNT.fullmatch(cell) and _NUMBER.fullmatch(cell):
+        if not _COUNT.fullmatch(cell) and NUMBER.fullmatch(cell):
             raise table.error(row, f"{column} is {cell!r}, not a count", "scores_are_plausible")
         values.append(int(cell) if _COUNT.fullmatch(cell) else None)
         lost += bool(cell) and values[-1] is None
