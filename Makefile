@@ -28,8 +28,9 @@ $(INSTALLED): requirements.txt setup.cfg pyproject.toml
 up: setup  ## start everything, run the loop once, stay until Ctrl-C
 	@$(BIN)/pl-predictor up --attached
 
+# A worker a core, but no more than there are long files: each has its own PostgreSQL, and the files' fixtures are dear.
 test: setup  ## run the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup  ## lint and strict types
 	@$(BIN)/ruff check .

@@ -1,10 +1,12 @@
 """The real services that tests share: one PostgreSQL server, and for each test databases of its own on it."""
 
+import itertools
+import os
 import signal
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,22 +18,34 @@ from pl_predictor.services.loop import migrate
 from pl_predictor.services.postgres_server import PostgresAddress, PostgresServer
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import create_databases, open_engine
+from pl_predictor_tests.services.postgres_helpers import query
 
 # A script's background job begins with SIGINT ignored; Dagster gives SIGTERM the same, and children inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Each worker of pytest-xdist has ports of its own, and each session begins elsewhere in them. All are below those that
+# the kernel chooses from: it would give the same one to a connection, or to another worker, before a test listens.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = itertools.cycle(range(10_000 + 1_000 * WORKER, 11_000 + 1_000 * WORKER))
+next(itertools.islice(PORTS, os.getpid() % 1_000, None))
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago, another one each time."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port := next(PORTS)))
+            return port
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresAddress]:
-    """A running PostgreSQL, for the whole session."""
+    """A running PostgreSQL, for the whole session; it forgoes what only a power failure would show."""
     with PostgresServer(tmp_path_factory.mktemp("home"), port=free_port()).lease() as address:
+        # Each drop of a database waits until all of it is on the disk: seconds where the disk is busy, for most tests.
+        query(address, "ALTER SYSTEM SET fsync = off")
+        query(address, "SELECT pg_reload_conf()")
         yield address
 
 

@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,14 @@ def run_json(*arguments: str, env: dict[str, str]) -> dict[str, Any]:
     assert result.returncode == 0, result.stderr
     document: dict[str, Any] = json.loads(result.stdout)
     return document
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[Any]", *, every: float = 0.05) -> None:
+    """Ask until it is true, leaving the processor to those it asks about; an AssertionError if the process ends."""
+    while not condition():
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(timeout=every)
+            raise AssertionError(f"it ended with code {code}: {process.stderr.read() if process.stderr else ''}")
 
 
 @contextmanager

@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import subprocess
+import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.services.supervisor import alive, clear, marked
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
-from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, up
+from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, up, wait_for
 
 STATE_OF_ASSETS = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }"
 LAUNCH = """
@@ -62,11 +64,13 @@ def graphql(env: dict[str, str], query: str) -> Any:
         return json.load(answer)["data"]
 
 
-def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    """Ask until it is true; ends with an error if the platform does."""
-    while not condition():
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.2)
+def command_lines(env: dict[str, str]) -> dict[int, str]:
+    """Process id to command line of what belongs to the platform."""
+    found = {}
+    for process in marked(home(env)):
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            found[process.pid] = " ".join(process.cmdline())
+    return found
 
 
 def answers(url: str) -> bool:
@@ -126,7 +130,7 @@ def test_no_password_stands_on_a_command_line(platform: "subprocess.Popen[str]",
     address = server(env).running()
     assert address is not None
     assert platform.poll() is None
-    assert not any(address.password in " ".join(process.cmdline()) for process in marked(home(env)))
+    assert not any(address.password in line for line in command_lines(env).values())
 
 
 def test_materialize_all_works_with_one_click(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
@@ -159,7 +163,7 @@ def test_a_part_that_is_killed_comes_back(platform: "subprocess.Popen[str]", env
         if part == "postgres":
             running = server(env).running()
             return {pid for pid in [server(env).pid()] if running and pid is not None}
-        return {process.pid for process in marked(home(env)) if part in " ".join(process.cmdline())}
+        return {pid for pid, line in command_lines(env).items() if part in line}
 
     wait_for(lambda: bool(found()), platform)
     before = found()
@@ -169,19 +173,20 @@ def test_a_part_that_is_killed_comes_back(platform: "subprocess.Popen[str]", env
     wait_for(lambda: run("status", env=env).returncode == 0, platform)
 
 
-def test_a_platform_killed_whole_is_taken_over_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
-    env = environment(tmp_path / "home")
-    with up(env) as first:
-        first.kill()
-        first.wait()
-        left = marked(home(env))
-        assert left, "the children outlive a parent that is killed"
-        with up(env) as second:
-            assert not any(map(alive, left))
-            assert forecasts(env) == 10
-            children = marked(home(env))
-            second.send_signal(signal.SIGINT)
-            assert second.wait() == 0
+def test_a_platform_killed_whole_is_taken_over_and_ctrl_c_ends_everything(
+    platform: "subprocess.Popen[str]", env: dict[str, str]
+) -> None:
+    """The end of the platform of the tests above: they come first."""
+    platform.kill()
+    platform.wait()
+    left = marked(home(env))
+    assert left, "the children outlive a parent that is killed"
+    with up(env) as second:
+        assert not any(map(alive, left))
+        assert forecasts(env) == 10
+        children = marked(home(env))
+        second.send_signal(signal.SIGINT)
+        assert second.wait() == 0
     assert not any(map(alive, children))
     assert server(env).pid() is None
 
@@ -191,11 +196,10 @@ def test_make_that_is_killed_takes_the_platform_with_it(tmp_path: Path) -> None:
     home(env).mkdir()
     script = [*COMMAND, "up", "--attached"]
     with subprocess.Popen(["sh", "-c", '"$@"; :', "make", *script], env=env, stderr=subprocess.DEVNULL) as make:
-        while not marked(home(env)):
-            assert make.poll() is None
+        wait_for(lambda: bool(marked(home(env))), make)
         make.kill()
     while marked(home(env)) or server(env).pid() is not None or ((home(env) / "up.lock").exists() and locked(env)):
-        pass
+        time.sleep(0.1)
 
 
 def locked(env: dict[str, str]) -> bool:
@@ -213,8 +217,7 @@ def test_a_terminal_that_is_closed_ends_everything(tmp_path: Path) -> None:
     home(env).mkdir()
     with subprocess.Popen([*COMMAND, "up"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        while not marked(home(env)):
-            assert process.poll() is None
+        wait_for(lambda: bool(marked(home(env))), process)
         process.stderr.close()
         process.send_signal(signal.SIGHUP)
     assert marked(home(env)) == []
