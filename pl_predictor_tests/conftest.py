@@ -13,12 +13,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
+from pl_predictor.services import postgres_as_root
 from pl_predictor.services.environment import exported, make_home
 from pl_predictor.services.loop import migrate
 from pl_predictor.services.postgres_server import PostgresAddress, PostgresServer
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import create_databases, open_engine
-from pl_predictor_tests.services.postgres_helpers import query
+from pl_predictor_tests.services.postgres_helpers import ROOT, query
 
 # A script's background job begins with SIGINT ignored; Dagster gives SIGTERM the same, and children inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,6 +38,18 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port := next(PORTS)))
             return port
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cluster_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Root's clusters, 150 MB each, are not in the temporary folder, which pytest deletes one day."""
+    yield
+    if ROOT:
+        folder = tmp_path_factory.getbasetemp()
+        for cluster in [*folder.rglob("postgres/cluster")]:
+            home = cluster.parents[1]
+            home.rename(home.with_name(f"{home.name} as it ended"))  # its logs may be of use
+        postgres_as_root.discard_below(folder)
 
 
 @pytest.fixture(scope="session")
