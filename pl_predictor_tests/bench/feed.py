@@ -5,7 +5,6 @@ the same layout, a season of 102 teams at a time.
 """
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from pl_predictor.storage.connection import create_databases, open_engine
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.tables import metadata
+from pl_predictor_tests.bench.peak import megabytes
 from pl_predictor_tests.conftest import free_port
 from pl_predictor_tests.sources.made_up import content, header, row
 
@@ -43,12 +43,6 @@ def migrated(folder: Path) -> Iterator[Engine]:
         migrations.upgrade(engine)
         yield engine
         engine.dispose()
-
-
-def megabytes() -> float:
-    """The most memory that this process ever had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def ingest(engine: Engine, mirror: str) -> dict[str, float]:
