@@ -5,19 +5,23 @@ says so. The numbers are computed by the assets, the thresholds are the policy's
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from pl_predictor.assets.drift_report import drift_report
+from pl_predictor.assets.features import features
 from pl_predictor.assets.fixtures import fixtures
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.performance_metrics import performance_metrics
 from pl_predictor.assets.predictions import predictions
+from pl_predictor.assets.presentation import table
+from pl_predictor.code_version import feature_version
 from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.core.freshness import results_freshness
+from pl_predictor.core.leakage import Leak, feature_leaks, forecast_leaks, rounds_to_look_at
 from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
@@ -104,6 +108,46 @@ def fixture_list_is_sound(
         severity=dg.AssetCheckSeverity.ERROR if broken else dg.AssetCheckSeverity.WARN,
         description=f"{found.state}: {found.reason}",
         metadata={"state": found.state},
+    )
+
+
+@dg.asset_check(asset=features, blocking=True)
+def nothing_knows_the_future(
+    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres
+) -> dg.AssetCheckResult:
+    """With another future, features and forecasts of what was priced before it are the same, bit by bit."""
+    from pl_predictor.core.model import forecast_round
+
+    moment = feed.moment(context)
+    stored = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
+    matches, below = (
+        postgres.matches.matches(moment.as_of, replay=moment.replay, division=division) for division in ("E0", "E1")
+    )
+    rounds = rounds_to_look_at(stored, moment.as_of)
+    leaks: list[Leak] = []
+    for collected in rounds:
+        found, rebuilt = feature_leaks(stored, matches, below, collected)
+        leaks += found
+    if rounds:
+        leaks += forecast_leaks(stored, rebuilt, rounds[-1], forecast=forecast_round)
+    return judge_leaks(leaks, rounds, len(stored))
+
+
+def judge_leaks(leaks: list[Leak], rounds: list[datetime], matches: int) -> dg.AssetCheckResult:
+    """The verdict on what changed when the future after these rounds did."""
+    shown: dict[str, Any] = {"leaks": len(leaks), "matches": matches, "rounds": ", ".join(map(str, rounds))}
+    if leaks:
+        shown["which"] = dg.MetadataValue.md(table(pd.DataFrame(leaks[:20])))
+        names = ", ".join(sorted({leak.name for leak in leaks}))
+        verdict = f"{names} of {leaks[0].home_team} - {leaks[0].away_team} and others know what came after their odds"
+    elif rounds:
+        verdict = (
+            f"another future after {' and '.join(f'{r:%Y-%m-%d %H:%M}' for r in rounds)} UTC changes nothing before"
+        )
+    else:
+        verdict = "no season can be forecast yet: nothing to judge"
+    return dg.AssetCheckResult(
+        passed=not leaks, severity=dg.AssetCheckSeverity.ERROR, description=verdict, metadata=shown
     )
 
 
@@ -229,6 +273,7 @@ KEYS = [
         feed_contract,
         results_are_fresh,
         fixture_list_is_sound,
+        nothing_knows_the_future,
         accuracy_above_threshold,
         weighted_f1_above_threshold,
         drift_share_below_threshold,

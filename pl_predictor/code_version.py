@@ -4,6 +4,8 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
+from pl_predictor.settings import MODEL_NAME
+
 PACKAGE = Path(__file__).parent
 FEATURE_MODULES = ("core/features.py", "core/market.py", "core/matches.py", "core/ratings.py")
 
@@ -20,6 +22,11 @@ def code_version() -> str:
 def feature_version() -> str:
     """The same of the modules that decide what a feature is: a model reads no others than those it was trained on."""
     return _digest([PACKAGE / name for name in FEATURE_MODULES])
+
+
+def forecaster_name() -> str:
+    """What made a forecast that no registered model made: the model's name and the code that fitted it."""
+    return f"{MODEL_NAME}-{code_version()}"
 
 
 def _digest(files: list[Path]) -> str:

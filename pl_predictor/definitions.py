@@ -13,6 +13,7 @@ from pl_predictor.assets import (
     matches,
     performance_metrics,
     predictions,
+    season_backtest,
     trained_model,
 )
 from pl_predictor.resources.match_feed import MatchFeed
@@ -21,7 +22,10 @@ from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 from pl_predictor.settings import get_settings
 
-ASSETS = [matches, fixtures, features, trained_model, predictions, performance_metrics, drift_report]
+ASSETS = [
+    *(matches, fixtures, features, trained_model, predictions, performance_metrics, drift_report),
+    season_backtest,
+]
 
 
 def build_defs(
@@ -49,7 +53,7 @@ def build_defs(
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSETS),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[jobs.loop],
+        jobs=[jobs.loop, jobs.backtest],
         executor=dg.in_process_executor,
         resources={**defaults, **(resources or {})},
         loggers={"console": dg.colored_console_logger, **(loggers or {})},

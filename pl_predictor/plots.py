@@ -54,12 +54,16 @@ def strengths(teams: pd.DataFrame) -> str:
 
 
 def reliability(table: pd.DataFrame) -> str:
-    """Forecast probability against observed frequency (columns forecast, observed, n of a calibration table)."""
+    """Forecast probability against observed frequency by outcome (a calibration table); a dot's area is its matches."""
     figure, axes = _figure(4.2, 4)
     axes.plot([0, 1], [0, 1], color=DRAW, linestyle="--", linewidth=1)
-    axes.scatter(
-        table["forecast"], table["observed"], s=20 + 200 * table["n"] / table["n"].max(), color=HOME, alpha=0.8
-    )
+    for outcome, label, colour in (("H", "home win", HOME), ("D", "draw", DRAW), ("A", "away win", AWAY)):
+        rows = table[table["outcome"] == outcome]
+        area = 20 + 200 * rows["n"] / table["n"].max()
+        axes.scatter(
+            rows["forecast"], rows["observed"], s=area, color=colour, alpha=0.8, label=label, clip_on=False, zorder=3
+        )
+    axes.legend(frameon=False, loc="lower right")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="forecast probability", ylabel="observed frequency", aspect="equal")
     return _markdown(figure, "reliability diagram")
 
@@ -88,7 +92,31 @@ def rolling_score(scores: pd.DataFrame, window: int) -> str:
         axes.plot(rolling.index, rolling["rps_market"], color=AWAY, label="market, same matches")
     axes.set(ylabel=f"RPS, mean of {window}", xlabel="kick-off")
     axes.legend(frameon=False)
+    _short_dates(axes)
     return _markdown(figure, "rolling RPS")
+
+
+def rolling_skill(scores: pd.DataFrame, window: int) -> str:
+    """1 - RPS / RPS of the market over the last `window` matches with odds (columns kickoff, rps, rps_market)."""
+    figure, axes = _figure(7, 2.8)
+    priced = scores.dropna(subset="rps_market").set_index("kickoff")
+    means: Any = priced[["rps", "rps_market"]].rolling(window).mean()
+    skill = (1 - means["rps"] / means["rps_market"]).dropna()
+    axes.plot(skill.index, skill, color=HOME)
+    axes.axhline(0, color="black", linewidth=0.8)
+    # A forecast that is the market's has no skill, whatever the last digit says.
+    axes.set_ylim(min(-0.02, float(skill.min())) * 1.1, max(0.02, float(skill.max())) * 1.1)
+    axes.set(ylabel=f"RPS skill of {window}", xlabel="kick-off (over 0: better than the market)")
+    _short_dates(axes)
+    return _markdown(figure, "rolling RPS skill against the market")
+
+
+def _short_dates(axes: "Axes") -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib types these two in part
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def drift(columns: pd.DataFrame) -> str:

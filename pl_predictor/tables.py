@@ -198,6 +198,8 @@ match_features = Table(
     metadata,
     *_match_key(primary_key=True),
     _described("kickoff", DateTime(timezone=True), nullable=False),
+    _described("home_goals", SmallInteger),
+    _described("away_goals", SmallInteger),
     _described("result", String(1)),
     Column("features", JSONB, nullable=False, comment="Name to value, from before kick-off only"),
     Column("market_home", Float, comment="De-vigged consensus pre-match probability of a home win"),
@@ -272,5 +274,59 @@ drift_scores = Table(
     Column("drifted", Boolean, nullable=False, comment="The verdict"),
     Column("reference_n", Integer, nullable=False, comment="Matches of the champion's training window with a value"),
     Column("current_n", Integer, nullable=False, comment="Matches of the recent window with a value"),
+    _moment("timestamp", "When the row was written", default_now=True),
+)
+
+
+def _run_id() -> "Column[str]":
+    return Column("dagster_run_id", String(36), comment="The run that wrote the row")
+
+
+def _probabilities(of: str, comment: str, *, nullable: bool) -> list["Column[Any]"]:
+    """Three columns, `of`_home, `of`_draw, `of`_away; {} in the comment stands for the outcome."""
+    outcomes = {"home": "a home win", "draw": "a draw", "away": "an away win"}
+    return [
+        Column(f"{of}_{name}", Float, nullable=nullable, comment=comment.format(outcome))
+        for name, outcome in outcomes.items()
+    ]
+
+
+backtest_forecasts = Table(
+    "backtest_forecasts",
+    metadata,
+    *_match_key(primary_key=True),
+    _described("kickoff", DateTime(timezone=True), nullable=False),
+    _moment("made_at", "When all that the forecast rests on was known: no later result or price had a part in it"),
+    *_probabilities("p", "Forecast probability of {}", nullable=False),
+    Column("prediction", String(1), nullable=False, comment="H, D or A, by the model's decision rule"),
+    Column("information", String(10), nullable=False, comment="odds or no_odds: what the forecast used"),
+    Column("result", String(1), nullable=False, comment="H, D or A: what happened"),
+    *_probabilities("market", "De-vigged consensus pre-match probability of {}", nullable=True),
+    *_probabilities("closing", "De-vigged closing probability of {}: a yardstick, never an input", nullable=True),
+    Column("model", String(255), nullable=False, comment="What forecast: the model's name and the code that fitted it"),
+    _code_version(),
+    _run_id(),
+    _moment("timestamp", "When the row was written", default_now=True),
+    ForeignKeyConstraint(list(KEY), [f"matches.{name}" for name in KEY]),
+    CheckConstraint("made_at <= kickoff", name="made_before_kickoff"),
+    CheckConstraint("prediction IN ('H', 'D', 'A')", name="prediction_is_an_outcome"),
+    CheckConstraint("result IN ('H', 'D', 'A')", name="result_is_an_outcome"),
+    CheckConstraint("information IN ('odds', 'no_odds')", name="information_is_known"),
+    CheckConstraint("abs(p_home + p_draw + p_away - 1) < 1e-6", name="probabilities_sum_to_one"),
+    Index("backtest_forecasts_kickoff_idx", "kickoff"),
+)
+
+backtest_scores = Table(
+    "backtest_scores",
+    metadata,
+    Column("season", SmallInteger, primary_key=True, comment=MATCH_COLUMNS["season"].description),
+    Column("slice", String(50), primary_key=True, comment="Which matches: all, with a promoted team, ..."),
+    Column("metric", String(50), primary_key=True, comment="Name of the metric: rps, rps_market, rps_close, ..."),
+    Column("value", Float, nullable=False, comment="Its value"),
+    Column("n", Integer, nullable=False, comment="Matches it is computed from"),
+    Column("low", Float, comment="Lower end of the 95 % interval; null where there is none"),
+    Column("high", Float, comment="Upper end of the 95 % interval; null where there is none"),
+    _code_version(),
+    _run_id(),
     _moment("timestamp", "When the row was written", default_now=True),
 )

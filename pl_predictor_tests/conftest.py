@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
@@ -23,6 +24,10 @@ from pl_predictor_tests.services.postgres_helpers import ROOT, query
 
 # A script's background job begins with SIGINT ignored; Dagster gives SIGTERM the same, and children inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long a machine takes is the benchmarks' business.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 # Each worker of pytest-xdist has ports of its own, and each session begins elsewhere in them. All are below those that

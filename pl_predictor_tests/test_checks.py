@@ -1,14 +1,16 @@
 """Verdicts: which numbers fail, how badly, and which evaluation is the newest that has a verdict at all."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pytest
 
-from pl_predictor.checks import judge_claim, judge_drift, judge_score, latest_evaluation
+from pl_predictor.checks import judge_claim, judge_drift, judge_leaks, judge_score, latest_evaluation
 from pl_predictor.core.feed_contract import CLAIMS
+from pl_predictor.core.leakage import Leak
 from pl_predictor.settings import Settings
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
@@ -193,6 +195,31 @@ def happens(instance: dg.DagsterInstance, outcome: str) -> None:
         instance.create_run_for_job(job, asset_selection=None)
     else:
         job.execute_in_process(instance=instance, tags={"outcome": outcome}, raise_on_error=False)
+
+
+ROUND = pd.Timestamp("2023-12-29 19:00", tz="UTC").to_pydatetime()
+
+
+@pytest.mark.parametrize(
+    ("leaks", "rounds", "passed", "words"),
+    [
+        ([], [], True, "no season can be forecast yet: nothing to judge"),
+        ([], [ROUND], True, "another future after 2023-12-29 19:00 UTC changes nothing before"),
+        (
+            [Leak(2023, "Luton", "Chelsea", name, 1.0, 4.0) for name in ("home_form", "p_home", "home_form")],
+            [ROUND],
+            False,
+            "home_form, p_home of Luton - Chelsea and others know what came after their odds",
+        ),
+    ],
+    ids=["no round", "none", "leaks"],
+)
+def test_any_leak_is_an_error_that_names_what_knows_too_much(
+    leaks: list[Leak], rounds: list[datetime], passed: bool, words: str
+) -> None:
+    verdict = judge_leaks(leaks, rounds, 380)
+    assert (verdict.passed, verdict.severity, verdict.description) == (passed, ERROR, words)
+    assert ("which" in verdict.metadata) is not passed
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""What Dagster sees: seven assets and their lineage, checks, a job, an instance; light to load, and without secrets."""
+"""What Dagster sees: eight assets and their lineage, checks, a job, an instance; light to load, and without secrets."""
 
 import ast
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
 import pl_predictor
+from pl_predictor.assets.season_backtest import SEASONS
 from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.definitions import build_defs
 from pl_predictor.resources.match_feed import MatchFeed
@@ -34,11 +36,13 @@ LINEAGE = {
     "predictions": {"features", "trained_model"},
     "performance_metrics": {"matches", "predictions"},
     "drift_report": {"features", "trained_model"},
+    "season_backtest": {"features", "matches"},
 }
 CHECKS = {
     **dict.fromkeys(CLAIMS, "matches"),
     "results_are_fresh": "matches",
     "fixture_list_is_sound": "fixtures",
+    "nothing_knows_the_future": "features",
     "accuracy_above_threshold": "performance_metrics",
     "weighted_f1_above_threshold": "performance_metrics",
     "drift_share_below_threshold": "drift_report",
@@ -90,7 +94,7 @@ def test_core_imports_nothing_of_the_rest_of_the_package() -> None:
     assert len(list(CORE.rglob("*.py"))) > 5
 
 
-def test_there_are_seven_assets_with_this_lineage(defs: dg.Definitions) -> None:
+def test_there_are_eight_assets_with_this_lineage(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     found = {
         node.key.to_user_string(): {parent.to_user_string() for parent in node.parent_keys}
@@ -104,7 +108,7 @@ def test_every_asset_says_whose_it_is_and_what_its_data_are(defs: dg.Definitions
     node = defs.resolve_asset_graph().get(dg.AssetKey(name))
     assert node.owners
     assert len(node.kinds) >= 2
-    assert node.group_name in {"data", "forecasts", "monitoring"}
+    assert node.group_name in {"data", "forecasts", "monitoring", "evaluation"}
     assert (node.description or "").endswith(".")
     assert node.code_version
     schema = node.metadata["dagster/column_schema"]
@@ -120,11 +124,27 @@ def test_every_check_belongs_to_its_asset_and_says_what_it_claims(defs: dg.Defin
         assert (graph.get_check_spec(key).description or "").endswith(".")
 
 
-def test_the_loop_runs_every_asset_and_every_check(defs: dg.Definitions) -> None:
+def test_the_loop_runs_every_asset_but_the_backtest_and_every_check(defs: dg.Definitions) -> None:
     job = defs.resolve_job_def("loop")
-    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(LINEAGE)
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(LINEAGE) - {"season_backtest"}
     assert {key.name for key in job.asset_layer.asset_graph.asset_check_keys} == set(CHECKS)
     assert job.executor_def is dg.in_process_executor
+
+
+def test_the_backtest_is_a_job_of_its_own_with_seasons_as_partitions_and_one_run_for_many(defs: dg.Definitions) -> None:
+    job = defs.resolve_job_def("backtest")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == {"season_backtest"}
+    assert job.partitions_def is SEASONS
+    node = defs.resolve_asset_graph().get(dg.AssetKey("season_backtest"))
+    assert node.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+@pytest.mark.parametrize(
+    ("today", "newest"), [((2026, 1, 1), "2026"), ((2026, 12, 31), "2026"), ((2027, 1, 1), "2027")]
+)
+def test_a_season_is_a_partition_from_the_year_in_which_it_begins(today: tuple[int, int, int], newest: str) -> None:
+    keys = SEASONS.get_partition_keys(datetime(*today, 12, tzinfo=timezone.utc))
+    assert keys == [str(year) for year in range(1994, int(newest) + 1)]
 
 
 def launchpad(defs: dg.Definitions) -> dict[str, dict[str, Any]]:

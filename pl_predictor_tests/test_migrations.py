@@ -75,6 +75,13 @@ def test_two_upgrades_at_once_end_as_one(empty: Engine) -> None:
         ("model_predictions", "draw_odds", "double precision"),
         ("model_predictions", "actual_result", "character varying(10)"),
         ("model_predictions", "timestamp", "timestamp with time zone"),
+        ("backtest_forecasts", "season", "smallint"),
+        ("backtest_forecasts", "p_home", "double precision"),
+        ("backtest_forecasts", "closing_home", "double precision"),
+        ("backtest_scores", "season", "smallint"),
+        ("backtest_scores", "slice", "character varying(50)"),
+        ("backtest_scores", "metric", "character varying(50)"),
+        ("backtest_scores", "value", "double precision"),
     ],
 )
 def test_the_columns_that_dashboards_rely_on_have_their_types(

@@ -21,20 +21,21 @@ from pl_predictor.resources.postgres import Postgres
     metadata={
         **column_schema(tables.match_features),
         "features": dg.MetadataValue.md(
-            "\n".join(["| feature | unit | meaning |", "|---|---|---|"])
-            + "".join(f"\n| {name} | {feature.unit} | {feature.description} |" for name, feature in FEATURES.items())
+            "\n".join(["| feature | unit | meaning | source |", "|---|---|---|---|"])
+            + "".join(f"\n| {name} | {f.unit} | {f.description} | {f.source} |" for name, f in FEATURES.items())
         ),
     },
 )
 def features(context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres) -> dg.MaterializeResult[None]:
-    """What a model sees of each match, one row each: built only from results of days before the match's own."""
+    """What a model sees of each match, one row each: built only from results known when its odds were collected."""
     from pl_predictor import plots
     from pl_predictor.core.ratings import rate
 
     moment = feed.moment(context)
     as_of = moment.as_of
     known = postgres.matches.matches(as_of, replay=moment.replay)
-    built = build(known)
+    below = postgres.matches.matches(as_of, replay=moment.replay, division="E1")
+    built = build(known, below)
     postgres.matches.store_features(built, as_of=as_of, code_version=feature_version())
     return dg.MaterializeResult(
         metadata={

@@ -31,7 +31,7 @@ def performance_metrics(
 ) -> dg.MaterializeResult[None]:
     """How the champion's official forecasts (the last before kick-off) did: scores with n and 95 % interval."""
     from pl_predictor import plots
-    from pl_predictor.core.scoring import scorecard
+    from pl_predictor.core.scoring import rps_by_match, scorecard
 
     moment = feed.moment(context)
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
@@ -68,17 +68,6 @@ def performance_metrics(
         metadata={
             **rows(metrics, preview=pd.DataFrame([vars(score) for score in scores])),
             **about,
-            "rolling_rps": dg.MetadataValue.md(plots.rolling_score(_rps(settled), window=40)),
+            "rolling_rps": dg.MetadataValue.md(plots.rolling_score(rps_by_match(settled), window=40)),
         }
-    )
-
-
-def _rps(settled: pd.DataFrame) -> pd.DataFrame:
-    from pl_predictor.core.features import MARKET
-    from pl_predictor.core.scoring import PROBABILITIES, rps
-
-    result = settled["result"].to_numpy()
-    return settled[["kickoff"]].assign(
-        rps=rps(settled[list(PROBABILITIES)].to_numpy(), result),
-        rps_market=rps(settled[list(MARKET)].to_numpy(), result),
     )

@@ -1,13 +1,20 @@
 """How an asset shows itself in the Dagster UI: who owns it, its columns, its first rows."""
 
+import math
 from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
 from sqlalchemy import Table
 
+from pl_predictor.core.scoring import METRICS
+from pl_predictor.core.slices import SLICES
+
 OWNERS: Final = ["team:forecasting"]
 PREVIEW_ROWS: Final = 10
+_BESIDE: Final = {"rps": ("rps_market", "rps_close"), "log_loss": ("log_loss_market", "log_loss_close")}
+_OF_THE_ODDS: Final = {name for names in _BESIDE.values() for name in names}
+_CHIEF: Final = ("rps", "rps_skill", "rps_skill_close", "accuracy", "f1_macro", "calibration_error")
 
 
 def column_schema(table: Table) -> dict[str, Any]:
@@ -36,3 +43,68 @@ def rows(frame: pd.DataFrame, preview: pd.DataFrame | None = None) -> dict[str, 
 def table(frame: pd.DataFrame) -> str:
     """A frame as a table in markdown."""
     return str(frame.to_markdown(index=False, floatfmt=".3f"))
+
+
+def scores_table(scores: pd.DataFrame) -> str:
+    """The scores of one slice (rows of `backtest_scores`) in markdown: ours beside those of the odds, a metric a row.
+
+    Where fewer matches have odds than there are, the figure of the odds says of how many it is.
+    """
+    found: dict[str, Any] = {str(score.metric): score for score in scores.itertuples()}
+    lines = []
+    for name, meaning in METRICS.items():
+        if name not in found or name in _OF_THE_ODDS:
+            continue
+        score = found[name]
+        market, close = (_beside(score.n, found.get(theirs)) for theirs in _BESIDE.get(name, ("", "")))
+        lines.append(
+            {
+                "metric": name.replace("_", " "),
+                "ours": _rounded(score.value, 4),
+                "95 % interval": _interval(score, 4) or "too few matches",
+                "market": market,
+                "close": close,
+                "n": str(score.n),
+                "what it says": meaning,
+            }
+        )
+    return _markdown(lines)
+
+
+def slices_table(scores: pd.DataFrame) -> str:
+    """The chief scores of each slice (rows of `backtest_scores` of one season) in markdown, with 95 % intervals."""
+    lines = []
+    for name in SLICES:
+        found: dict[str, Any] = {str(score.metric): score for score in scores[scores["slice"] == name].itertuples()}
+        if found:
+            line = {"matches": name, "n": str(found["rps"].n)}
+            lines.append(line | {metric.replace("_", " "): _with_interval(found.get(metric)) for metric in _CHIEF})
+    return _markdown(lines)
+
+
+def _rounded(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0 turns -0.0 into 0.0
+
+
+def _interval(score: Any, digits: int) -> str:
+    return "" if math.isnan(score.low) else f"{_rounded(score.low, digits)} to {_rounded(score.high, digits)}"
+
+
+def _with_interval(score: Any) -> str:
+    if score is None:
+        return ""
+    interval = _interval(score, 3)
+    return _rounded(score.value, 3) + (f" ({interval})" if interval else "")
+
+
+def _beside(n: int, theirs: Any) -> str:
+    if theirs is None:
+        return ""
+    return _rounded(theirs.value, 4) + ("" if theirs.n == n else f" (of {theirs.n})")
+
+
+def _markdown(lines: list[dict[str, str]]) -> str:
+    """Lines of equal columns as a table; a column that is blank in all of them is left out."""
+    columns = [column for column in lines[0] if any(line[column] for line in lines)]
+    cells = [columns, ["---"] * len(columns), *([line[column] for column in columns] for line in lines)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)

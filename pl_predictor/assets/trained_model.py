@@ -104,18 +104,17 @@ def _track(
     as_of: str,
 ) -> ModelVersion:
     """Log the training to the open tracking run and register its model."""
-    from pl_predictor.core.model import STRENGTHS
-
-    forecaster = trained.forecaster
+    forecaster, combination = trained.forecaster, trained.forecaster.combination
     parameters = {
         "as_of": as_of,
         "matches": trained.matches,
         "first_match": trained.first_match.isoformat(),
         "last_match": trained.last_match.isoformat(),
         "code_version": code_version(),
-        "market_weight": forecaster.market_weight_,
-        "draw_multiplier": forecaster.draw_multiplier_,
-        "features": ", ".join(STRENGTHS),
+        **{f"weight_{name}": weight for name, weight in combination.families.items()},
+        "sharpness": combination.sharpness,
+        "market_weight": combination.market_weight,
+        "draw_multiplier": combination.draw_multiplier,
     }
     card = _model_card(parameters, scores)
     tracking.log_params(parameters)
@@ -138,8 +137,9 @@ def _model_card(parameters: dict[str, Any], scores: "list[Score]") -> str:
         "# Premier League results: home win, draw or away win",
         "",
         "**Intended use**: probabilities of the three results before kick-off, for analysis. Not for real bets.",
-        "**Model**: multinomial logit on match-by-match strengths; where bookmakers' odds are known,",
-        "pooled with their de-vigged probabilities; a decision rule that can say draw.",
+        "**Model**: a multinomial logit, a Dixon-Coles model of goals and gradient boosting on match-by-match",
+        "strengths, pooled and calibrated by their past forecasts; where bookmakers' odds are known, pooled with",
+        "their de-vigged probabilities; a decision rule that can say draw.",
         "**Limits**: knows no line-ups, injuries or transfers; no crowds in 2020/21 changed home advantage.",
         "",
         "## Training",

@@ -1,81 +1,78 @@
-"""The forecaster: a logit on the features, anchored on the market, with a decision rule that can say draw.
+"""The forecaster: families of models fitted on features, combined, anchored on the market, and decided.
 
-Here: how it is fitted, how it forecasts, how its two weights are chosen. Not here: the features (core/features.py), the
-order of seasons (core/walk_forward.py), scores (core/scoring.py), whether it replaces another (core/promotion.py).
-
-The market is hard to beat and few matches can tell, so where odds exist the forecast is the logarithmic pool
-
-    p  is proportional to  market^w * model^(1 - w),        w in [0, 1],
-
-and w starts at 1. The prediction is the largest of (p_home, m * p_draw, p_away): with m = 1 a draw is hardly ever the
-likeliest of three, and never predicted. Both w and m come from forecasts made out of sample.
+Here: what is fitted on what, in scikit-learn's interface, so that what is trained can be stored and served. Not here:
+the families (core/families.py), how forecasts are combined (core/combination.py), the order of events in past seasons
+(core/walk_forward.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from pl_predictor.core.combination import (
+    USUAL_WEIGHTS,
+    Combination,
+    columns,
+    combine,
+    fit_combination,
+)
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.core.features import FEATURES, MARKET
-from pl_predictor.core.matches import KEY, OUTCOMES
-from pl_predictor.core.scoring import PROBABILITIES, classification, confusion, one_hot
-from pl_predictor.core.walk_forward import FEWEST_RESULTS, seasons_with_history, walk_forward
+from pl_predictor.core.families import FAMILIES, fit_family, predict_family
+from pl_predictor.core.features import FEATURES, MARKET, TARGETS
+from pl_predictor.core.matches import KEY, OUTCOMES, odds_known_from, result_known_from
+from pl_predictor.core.scoring import PROBABILITIES, one_hot
+from pl_predictor.core.walk_forward import FEWEST_RESULTS, fit_at, seasons_with_history, trials
 
-TRUSTED_TYPES: Final = ["pl_predictor.core.model.MatchForecaster"]
+TRUSTED_TYPES: Final = [
+    "pl_predictor.core.model.MatchForecaster",
+    "pl_predictor.core.families.GoalsClassifier",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+]
 """What skops.io.load must be told to trust, beyond what it trusts by itself."""
-
-MODEL: Final = ("model_home", "model_draw", "model_away")
-FORECAST_COLUMNS: Final = (*KEY, "kickoff", *PROBABILITIES, "prediction", "confidence", "information")
-STRENGTHS: Final = ("elo_difference", "log_expected_home_goals", "log_expected_away_goals")
-"""The features that the forecaster reads. With form and days of rest beside them the walk-forward of 2003/04 to 2011/12
-was worse, by 0.0006 and 0.0015 of log loss: the strengths know what form tells, and the rest is noise."""
-REGULARISATION: Final = 0.05
 RECORD_SEASONS: Final = 8
-FEWEST_PRICED: Final = 100
-FEWEST_DECIDED: Final = 300
-WEIGHT_SPREAD: Final = 0.1
-"""How far from the market (w = 1) the weight is expected to lie: the standard deviation of its prior."""
-ACCURACY_TOLERANCE: Final = 0.005
-"""Accuracy that saying draw may cost: less than any season can show, whose standard error is 0.026."""
-DRAW_MULTIPLIERS: Final = tuple(round(1.0 + 0.05 * step, 2) for step in range(13))
+"""Seasons of trials that the combination is fitted on."""
+HALF_LIFE: Final = 8 * 365.25
+"""Days after which a match weighs half as much in a fit: the game and its home advantage change."""
 
 Floats = NDArray[np.float64]
 
 
 class MatchForecaster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A scikit-learn classifier of results: StandardScaler and multinomial LogisticRegression, pooled with the market.
+    """A scikit-learn classifier of results: the families that weigh anything, combined, and pooled with the market.
 
-    X is a feature frame, or any frame with its feature columns; where it has the market's probabilities too, they enter
-    the pool. A plain (n, features) array has none. y holds "H", "D", "A"; classes_ is ["A", "D", "H"], as sorted.
+    X is a feature frame; where its market columns are null or not there, the families speak alone. To fit, it holds
+    home_goals and away_goals, too. y holds "H", "D", "A"; classes_ is ["A", "D", "H"], as sorted.
     """
 
     def __init__(
         self,
         *,
-        feature_names: tuple[str, ...] | None = None,
-        regularisation: float = 1.0,
+        families: Mapping[str, float] | None = None,
+        sharpness: float = 1.0,
         market_weight: float = 1.0,
         draw_multiplier: float = 1.0,
     ) -> None:
-        """feature_names: None for all of FEATURES. regularisation: C of LogisticRegression, smaller is stronger."""
-        self.feature_names = feature_names
-        self.regularisation = regularisation
+        """The fields of a Combination; families: None for the usual weights."""
+        self.families = families
+        self.sharpness = sharpness
         self.market_weight = market_weight
         self.draw_multiplier = draw_multiplier
 
-    def fit(self, X: pd.DataFrame | Floats, y: Any) -> "MatchForecaster":
-        """Fit the logit. PredictorError where X lacks a feature, or y one of the three results."""
-        names = tuple(FEATURES) if self.feature_names is None else tuple(self.feature_names)
-        self.feature_names_in_ = np.array(names, dtype=object)
-        self.n_features_in_ = len(names)
+    @property
+    def combination(self) -> Combination:
+        """How the families' forecasts become one."""
+        families = USUAL_WEIGHTS if self.families is None else self.families
+        return Combination(dict(families), self.sharpness, self.market_weight, self.draw_multiplier)
+
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Floats | None = None) -> "MatchForecaster":
+        """Fit the families. PredictorError where X lacks a feature, or y one of the three results."""
         labels = np.asarray(y, dtype=object)
         absent = sorted(set(OUTCOMES) - set(labels.tolist()))
         if absent:
@@ -84,70 +81,54 @@ class MatchForecaster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 f"there is no {' and no '.join(absent)}; add matches"
             )
         one_hot(labels)
-        self.logit_: Pipeline = make_pipeline(
-            StandardScaler(), LogisticRegression(C=self.regularisation, max_iter=1000, tol=1e-8)
-        )
-        self.logit_.fit(self._features(X), labels.astype(str))
-        self.classes_ = self.logit_.classes_
-        self.market_weight_ = float(self.market_weight)
-        self.draw_multiplier_ = float(self.draw_multiplier)
+        self.classes_ = np.unique(labels.astype(str))
+        self.feature_names_in_ = np.array(list(FEATURES), dtype=object)
+        self.n_features_in_ = len(FEATURES)
+        weight = np.ones(len(labels)) if sample_weight is None else sample_weight
+        seen = self._checked(X)
+        self.families_ = {
+            name: fit_family(name, seen, labels.astype(str), weight)
+            for name, share in self.combination.families.items()
+            if share > 0.0
+        }
         return self
 
-    def predict_proba(self, X: pd.DataFrame | Floats) -> Floats:
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
         """(n, 3), in the order of classes_: away win, draw, home win."""
-        return self._pooled(X)[:, ::-1]
+        p: Floats = self._combined(X)[list(PROBABILITIES)].to_numpy()
+        return p[:, ::-1]
 
-    def predict(self, X: pd.DataFrame | Floats) -> NDArray[Any]:
+    def predict(self, X: pd.DataFrame) -> NDArray[Any]:
         """(n,) of "H", "D", "A", by the decision rule."""
-        return decide(self._pooled(X), self.draw_multiplier_).astype(self.classes_.dtype)
+        prediction: NDArray[Any] = self._combined(X)["prediction"].to_numpy().astype(self.classes_.dtype)
+        return prediction
 
     def forecast(self, features: pd.DataFrame) -> pd.DataFrame:
-        """The forecast frame of a feature frame, with the same index.
-
-        FORECAST_COLUMNS, then result, the market's probabilities and the model's own, before pooling (MODEL).
-        """
-        model, market = self._model(features), _market(features)
-        p = pool(model, market, self.market_weight_)
-        prediction = decide(p, self.draw_multiplier_)
-        frame = features[[*KEY, "kickoff"]].copy()
-        frame[list(PROBABILITIES)] = p
-        frame["prediction"] = prediction
-        frame["confidence"] = (p * one_hot(prediction)).sum(axis=1)
-        frame["information"] = np.where(np.isnan(market).any(axis=1), "no_odds", "odds").astype(object)
-        frame["result"] = features["result"]
-        frame[list(MARKET)] = market
-        frame[list(MODEL)] = model
-        return frame
-
-    def _pooled(self, X: pd.DataFrame | Floats) -> Floats:
-        return pool(self._model(X), _market(X), self.market_weight_)
-
-    def _model(self, X: pd.DataFrame | Floats) -> Floats:
+        """The forecast frame of a feature frame, with the same index (core.combination.combine)."""
         check_is_fitted(self)
-        values = self._features(X)
-        if len(values) == 0:
-            return np.empty((0, 3))
-        away_draw_home: Floats = self.logit_.predict_proba(values)
-        return away_draw_home[:, ::-1]
+        seen = self._checked(features)
+        families = {name: predict_family(family, seen) for name, family in self.families_.items()}
+        return combine(features, families, self.combination)
 
-    def _features(self, X: pd.DataFrame | Floats) -> Floats:
-        names = self.feature_names_in_.tolist()
-        if not isinstance(X, pd.DataFrame):
-            return np.asarray(X, dtype=np.float64)
-        missing = [name for name in names if name not in X.columns]
+    def _combined(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The forecast of features that may come without the match they belong to, and without odds."""
+        absent = [name for name in (*KEY, "kickoff", "result", *MARKET) if name not in X.columns]
+        return self.forecast(X.assign(**dict.fromkeys(absent, np.nan)))
+
+    def _checked(self, X: pd.DataFrame) -> pd.DataFrame:
+        missing = [name for name in FEATURES if name not in X.columns]
         if missing:
             raise PredictorError(
                 f"The forecaster needs the features {', '.join(missing)}, which are not there; build the features with "
                 "this version, or train a model on those there are"
             )
-        values: Floats = X[names].to_numpy(dtype=np.float64)
-        return values
+        return X
 
 
 @dataclass(frozen=True)
 class TrainedForecaster:
-    """forecaster: fitted on every result there is. record: the walk-forward forecasts its weights come from, each made
-    without its own season. matches, first_match, last_match: what the logit was fitted on."""
+    """forecaster: fitted on every result there is. record: forecasts of the seasons that its combination comes from, by
+    what was fitted on the seasons before each. matches, first_match, last_match: what the forecaster was fitted on."""
 
     forecaster: MatchForecaster
     record: pd.DataFrame
@@ -157,7 +138,7 @@ class TrainedForecaster:
 
 
 def train(features: pd.DataFrame, *, seasons: int = RECORD_SEASONS) -> TrainedForecaster:
-    """Try the forecaster on the last `seasons` seasons, then fit it on all matches of the feature frame with a result.
+    """Try the families on the last `seasons` seasons, then fit the forecaster on all matches with a result.
 
     PredictorError where no season with results has 100 results of seasons before it.
     """
@@ -169,87 +150,61 @@ def train(features: pd.DataFrame, *, seasons: int = RECORD_SEASONS) -> TrainedFo
             f"there are {len(played)} results of {played['season'].nunique()} season(s); add earlier seasons or wait "
             "for results"
         )
-    record = walk_forward(features, first_season=possible[-seasons:][0], fit=fit_forecaster)
+    record = trials(features, first_season=possible[-seasons:][0], forecast=forecast_families)
     return TrainedForecaster(
         forecaster=fit_forecaster(played, record),
-        record=record,
+        record=combined(record),
         matches=len(played),
         first_match=played["kickoff"].min(),
         last_match=played["kickoff"].max(),
     )
 
 
-def fit_forecaster(past: pd.DataFrame, record: pd.DataFrame) -> MatchForecaster:
-    """The forecaster for what follows `past`, its weights from the out-of-sample forecasts `record` (may be empty)."""
-    weight, multiplier = 1.0, 1.0
-    if len(record):
-        model, market = record[list(MODEL)].to_numpy(), record[list(MARKET)].to_numpy()
-        result = record["result"].to_numpy()
-        weight = fit_market_weight(model, market, result)
-        multiplier = fit_draw_multiplier(pool(model, market, weight), result)
-    forecaster = MatchForecaster(
-        feature_names=STRENGTHS, regularisation=REGULARISATION, market_weight=weight, draw_multiplier=multiplier
-    )
-    return forecaster.fit(past, past["result"])
+def forecast_round(features: pd.DataFrame, moment: datetime) -> pd.DataFrame:
+    """The forecasts (forecast frame) of the matches whose odds were collected at `moment`, as they were made then.
 
-
-def pool(model: Floats, market: Floats, weight: float) -> Floats:
-    """The logarithmic pool of two (n, 3) forecasts; the model's alone where the market's row is NaN."""
-    priced = ~np.isnan(market).any(axis=1)
-    pooled = model.copy()
-    logs = weight * np.log(market[priced]) + (1.0 - weight) * np.log(model[priced])
-    terms = np.exp(logs - logs.max(axis=1, keepdims=True))
-    pooled[priced] = terms / terms.sum(axis=1, keepdims=True)
-    return pooled
-
-
-def fit_market_weight(model: Floats, market: Floats, result: NDArray[Any]) -> float:
-    """The weight w of the market: 1 under 100 matches with odds, else the most likely one under a prior at the market.
-
-    Minimises  sum of log losses + (1 - w)^2 / (2 * 0.1^2)  over [0, 1]: one match with odds moves w little, thousands
-    move it where they will. The sum is convex in w, so bisecting its slope finds the only minimum.
+    The combination comes from trials on the season and the one before it, as far as they were known; the frame may hold
+    what came later. PredictorError where fewer than 100 results precede the season before.
     """
-    priced = ~np.isnan(market).any(axis=1)
-    if int(priced.sum()) < FEWEST_PRICED:
-        return 1.0
-    model, market, hot = model[priced], market[priced], one_hot(result[priced])
-    ratio = np.log(market) - np.log(model)
-
-    def slope(weight: float) -> float:
-        expected = pool(model, market, weight) - hot
-        return float((expected * ratio).sum()) - (1.0 - weight) / WEIGHT_SPREAD**2
-
-    low, high = 0.0, 1.0
-    if slope(low) >= 0.0:
-        return low
-    if slope(high) <= 0.0:
-        return high
-    while high - low > 1e-9:
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if slope(middle) < 0.0 else (low, middle)
-    return (low + high) / 2.0
+    ours = features[odds_known_from(features["kickoff"]) == moment]
+    season = int(ours["season"].min())
+    known = features.assign(result=features["result"].where(result_known_from(features["kickoff"]) <= moment, None))
+    record = trials(known, first_season=season - 1, last_season=season, forecast=forecast_families)
+    return fit_at(moment, features, record, fit_forecaster).forecast(ours)
 
 
-def decide(p: Floats, draw_multiplier: float) -> NDArray[Any]:
-    """The decision rule: (n, 3) probabilities of H, D, A to (n,) predictions; on a tie the earlier of H, D, A."""
-    likeliest = np.argmax(p * np.array([1.0, draw_multiplier, 1.0]), axis=1)
-    prediction: NDArray[Any] = np.array(OUTCOMES, dtype=object)[likeliest]
-    return prediction
+def fit_forecaster(past: pd.DataFrame, record: pd.DataFrame) -> MatchForecaster:
+    """The forecaster for what follows `past` (feature frame with results), its combination from the trials `record`."""
+    found = fit_combination(record)
+    forecaster = MatchForecaster(
+        families=found.families,
+        sharpness=found.sharpness,
+        market_weight=found.market_weight,
+        draw_multiplier=found.draw_multiplier,
+    )
+    return forecaster.fit(past, past["result"], sample_weight=recency(past["kickoff"]))
 
 
-def fit_draw_multiplier(p: Floats, result: NDArray[Any]) -> float:
-    """The draw's multiplier m in 1.00, 1.05, ... 1.60: 1 under 300 forecasts, else the one with the best weighted F1
-    among those whose accuracy is at most 0.005 below that of m = 1; of equals the smallest."""
-    if len(p) < FEWEST_DECIDED:
-        return 1.0
-    tables = np.array([confusion(decide(p, m), result).sum(axis=0) for m in DRAW_MULTIPLIERS])
-    scores = classification(tables)
-    allowed = scores["accuracy"] >= scores["accuracy"][0] - ACCURACY_TOLERANCE
-    return DRAW_MULTIPLIERS[int(np.argmax(np.where(allowed, scores["f1_weighted"], -1.0)))]
+def forecast_families(past: pd.DataFrame, season: pd.DataFrame) -> pd.DataFrame:
+    """A record: the season's key, kickoff, targets, market, and every family's forecasts when fitted on `past`."""
+    record = season[[*KEY, "kickoff", *TARGETS, *MARKET]].copy()
+    weight = recency(past["kickoff"])
+    for name in FAMILIES:
+        record[columns(name)] = predict_family(fit_family(name, past, past["result"], weight), season)
+    return record
 
 
-def _market(X: pd.DataFrame | Floats) -> Floats:
-    if not isinstance(X, pd.DataFrame) or not set(MARKET) <= set(X.columns):
-        return np.full((len(X), 3), np.nan)
-    market: Floats = X[list(MARKET)].to_numpy(dtype=np.float64)
-    return market
+def combined(record: pd.DataFrame) -> pd.DataFrame:
+    """The forecast frame of a record, each season combined as the seasons of the record before it justify."""
+    forecasts = []
+    for season, rows in record.groupby("season"):
+        families = {name: rows[columns(name)].to_numpy(dtype=np.float64) for name in FAMILIES}
+        forecasts.append(combine(rows, families, fit_combination(record[record["season"] < season])))
+    return pd.concat(forecasts, ignore_index=True)
+
+
+def recency(kickoff: pd.Series) -> Floats:
+    """What each match weighs in a fit: 1 for the last, half as much for one of eight years earlier."""
+    age = (kickoff.max() - kickoff).dt.total_seconds().to_numpy() / 86_400.0
+    weight: Floats = 0.5 ** (age / HALF_LIFE)
+    return weight

@@ -4,62 +4,76 @@ Here: the ratings and how results move them. Attack and defence are the paramete
 
     log(expected goals) = league level (+ home advantage) + attack of the one - defence of the other,
 
-moved after every match by a step along the gradient of its log-likelihood; Elo is rated beside them. Not here: what a
-forecast makes of them (core/features.py, core/model.py).
+moved after every match by a step along the gradient of its log-likelihood; Elo and the pi-ratings of Constantinou and
+Fenton (2013), Journal of Quantitative Analysis in Sports 9(1), are rated beside them. Not here: what a forecast makes
+of them (core/features.py, core/families.py).
 
-Order: all matches of a UK day are rated before any of that day counts, because before 2019 the order within a day is
-unknown and a result is known the next day at the earliest. A match without a result is rated and moves nothing.
+Order: matches are rated a round at a time, which is all those whose odds were collected at the same moment
+(core.matches.odds_known_from), from the results that were known at that moment. So a forecast never knows more than the
+market that it is compared with, and the order of matches within a day, unknown before 2019, is no matter. A match
+without a result is rated and moves nothing.
 """
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pl_predictor.core.errors import FeedError
-from pl_predictor.core.matches import match_day
+from pl_predictor.core.matches import odds_known_from, result_known_from
 
 
 @dataclass(frozen=True)
 class RatingRules:
     """The constants of the ratings; level, home advantage and goals a shot are where a frame starts, and drift.
 
-    Learning rate, weight of shots and Elo's K have the least log loss in the walk-forward of 2003/04 to 2011/12.
+    They have the least log loss in the walk-forward of 2003/04 to 2011/12, or are within 0.0001 of it.
     """
 
-    learning_rate: float = 0.04
+    learning_rate: float = 0.05
     """Step of attack and defence a goal of surprise."""
-    league_rate: float = 0.002
+    league_rate: float = 0.004
     """Step of the league's level and home advantage a goal of surprise: slow, they are shared by all matches."""
-    shots_weight: float = 0.75
-    """Share of shots on target, at the league's going rate of goals, in what a side is taken to have scored."""
+    shots_on_target_share: float = 0.45
+    shots_share: float = 0.10
+    corners_share: float = 0.25
+    """Share of each, at the league's going rate of goals, in what a side is taken to have scored; goals have the rest,
+    and the share of what the source does not have."""
+    goals_per_shot_on_target: float = 0.25
+    goals_per_shot: float = 0.11
+    goals_per_corner: float = 0.26
     level: float = math.log(1.15)
     """Log goals an away team of mean attack scores against a mean defence."""
     home_advantage: float = math.log(1.30)
     """Log ratio of home to away goals between equals."""
-    goals_per_shot: float = 0.25
-    """Goals a shot on target."""
     elo_mean: float = 1500.0
-    elo_k: float = 12.0
+    elo_k: float = 10.0
     elo_home: float = 60.0
+    pi_rate: float = 0.04
+    """Step of a pi-rating where it was played (lambda of the paper)."""
+    pi_spill: float = 0.7
+    """Part of that step that the other one, of the same team elsewhere, makes (gamma of the paper)."""
     season_shrinkage: float = 0.10
     """Part of a team's distance to the league's mean that is forgotten between seasons."""
     relegated: int = 3
     """How many of the bottom of last season's table stand for the promoted."""
+    promotion_share: float = 0.25
+    """Part of what set a promoted team apart from the others, in the division below, that it takes along."""
 
 
-MATCH_RATINGS = (
-    "home_attack",
-    "home_defence",
-    "away_attack",
-    "away_defence",
-    "home_elo",
-    "away_elo",
-    "expected_home_goals",
-    "expected_away_goals",
+MATCH_RATINGS: Final = (
+    *("home_attack", "home_defence", "away_attack", "away_defence", "home_elo", "away_elo"),
+    *("expected_home_goals", "expected_away_goals", "pi_goal_difference", "home_promoted", "away_promoted"),
 )
+PROXIES: Final = ("shots_on_target", "shots", "corners")
+"""Statistics that tell of chances as goals do."""
+PROXY_MEMORY: Final = 0.999
+"""What remains of a side's weight in the going rates with each later side: they follow about one and a half seasons."""
+PROXY_START: Final = 1000.0
+"""Units that the rate a frame starts with counts for: those of some hundred matches."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +81,23 @@ class Ratings:
     """per_match: the columns MATCH_RATINGS before each match, with the index of the matches rated.
 
     per_team: the teams of the last season as the last result left them, strongest first, indexed by team: attack,
-    defence (log goals, 0 is about the mean), elo (points), played (results counted this season).
+    defence (log goals, 0 is about the mean), elo (points), pi_home, pi_away (goals, as the paper scales them), played
+    (results counted this season). by_season: the same of every season at its end, in no order.
     """
 
     per_match: pd.DataFrame
     per_team: pd.DataFrame
+    by_season: Mapping[int, pd.DataFrame]
 
 
-Strength = tuple[float, float, float]
-"""Attack, defence, Elo."""
+class Strength(NamedTuple):
+    """What a team takes from season to season."""
+
+    attack: float
+    defence: float
+    elo: float
+    pi_home: float
+    pi_away: float
 
 
 @dataclass
@@ -83,13 +105,16 @@ class _Team:
     attack: float
     defence: float
     elo: float
+    pi_home: float
+    pi_away: float
+    promoted: bool
     points: int = 0
     goal_difference: int = 0
     goals: int = 0
     played: int = 0
 
     def strength(self) -> Strength:
-        return self.attack, self.defence, self.elo
+        return Strength(self.attack, self.defence, self.elo, self.pi_home, self.pi_away)
 
     def count(self, goals: int, margin: int) -> None:
         """Enter a result in the table."""
@@ -103,23 +128,41 @@ class _Team:
         return self.points, self.goal_difference, self.goals
 
 
-@dataclass(frozen=True)
-class _Played:
-    home_goals: int
-    away_goals: int
-    home_shots_on_target: int | None
-    away_shots_on_target: int | None
+class _GoalsEach:
+    """The going rate of goals a unit of a statistic: all goals by all units, the older the lighter."""
+
+    def __init__(self, share: float, rate: float) -> None:
+        self.share, self.rate = share, rate
+        self.units, self.goals = PROXY_START, PROXY_START * rate
+        self.new: list[tuple[int, int]] = []
+
+    def learn(self, units: int, goals: int) -> None:
+        """Note what a side had; it counts from the next round on."""
+        self.new.append((units, goals))
+
+    def end_round(self) -> None:
+        if self.new:
+            kept = PROXY_MEMORY ** len(self.new)
+            self.units = kept * self.units + sum(units for units, _ in self.new)
+            self.goals = kept * self.goals + sum(goals for _, goals in self.new)
+            self.rate = self.goals / self.units
+            self.new.clear()
 
 
 class _League:
-    """The state between two days: this season's teams, and what all matches share."""
+    """The state between two rounds: this season's teams, and what all matches share."""
 
-    def __init__(self, rules: RatingRules, members: dict[int, list[str]]) -> None:
-        self.rules, self.members = rules, members
+    def __init__(self, rules: RatingRules, members: dict[int, list[str]], below: Mapping[int, pd.DataFrame]) -> None:
+        self.rules, self.members, self.below = rules, members, below
         self.season: int | None = None
         self.teams: dict[str, _Team] = {}
         self.level, self.home_advantage = rules.level, rules.home_advantage
-        self.goals_per_shot = rules.goals_per_shot
+        self.proxies = [
+            _GoalsEach(rules.shots_on_target_share, rules.goals_per_shot_on_target),
+            _GoalsEach(rules.shots_share, rules.goals_per_shot),
+            _GoalsEach(rules.corners_share, rules.goals_per_corner),
+        ]
+        self.ended: dict[int, pd.DataFrame] = {}
 
     def start(self, season: int) -> None:
         """Move everyone towards the mean; who was not there last season starts as the bottom of its table ended.
@@ -127,25 +170,51 @@ class _League:
         The bottom of the table, and not whoever is missing now: a list of fixtures may hold the next days only.
         """
         last, rules = self.teams, self.rules
-        mean = _mean([team.strength() for team in last.values()]) if last else (0.0, 0.0, rules.elo_mean)
+        mean = _mean([team.strength() for team in last.values()]) if last else Strength(0, 0, rules.elo_mean, 0, 0)
         kept = {name: _towards(mean, team.strength(), rules.season_shrinkage) for name, team in last.items()}
         bottom = sorted(last, key=lambda name: last[name].place())[: rules.relegated]
         newcomer = _mean([kept[name] for name in bottom]) if bottom else mean
+        self.close()
         self.season = season
-        self.teams = {name: _Team(*kept.get(name, newcomer)) for name in self.members[season]}
+        newcomers = [name for name in self.members[season] if name not in kept]
+        kept |= self._promoted(newcomers, newcomer, season - 1)
+        self.teams = {
+            name: _Team(*kept[name], promoted=bool(last) and name in newcomers) for name in self.members[season]
+        }
+
+    def _promoted(self, names: list[str], usual: Strength, season: int) -> dict[str, Strength]:
+        """What the promoted start with: as usual, and apart from each other as far as the division below showed."""
+        table = self.below.get(season)
+        if table is None or not set(names) <= set(table.index):
+            return dict.fromkeys(names, usual)
+        there = {name: Strength(*table.loc[name, list(Strength._fields)]) for name in names}
+        mean = _mean(list(there.values())) if there else usual
+        share = self.rules.promotion_share
+        return {
+            name: Strength(*(u + share * (o - m) for u, o, m in zip(usual, own, mean, strict=True)))
+            for name, own in there.items()
+        }
+
+    def close(self) -> None:
+        """Keep the season's teams as they are now."""
+        if self.season is not None:
+            self.ended[self.season] = _table(self.teams)
 
     def before(self, home: str, away: str) -> tuple[float, ...]:
         """The row of MATCH_RATINGS."""
         one, two = self.teams[home], self.teams[away]
         expected_home = math.exp(self.level + self.home_advantage + one.attack - two.defence)
         expected_away = math.exp(self.level + two.attack - one.defence)
-        return one.attack, one.defence, two.attack, two.defence, one.elo, two.elo, expected_home, expected_away
+        pi = _pi_goals(one.pi_home) - _pi_goals(two.pi_away)
+        ratings = (one.attack, one.defence, two.attack, two.defence, one.elo, two.elo, expected_home, expected_away)
+        return (*ratings, pi, float(one.promoted), float(two.promoted))
 
-    def learn(self, home: str, away: str, before: tuple[float, ...], played: _Played, goals_per_shot: float) -> None:
-        """Move what a result moves; `before` and `goals_per_shot` are as the day began, so its order is no matter."""
+    def learn(self, home: str, away: str, before: tuple[float, ...], played: "_Played") -> None:
+        """Move what a result moves. `before` is what the match was rated with, so that the order of the results of one
+        round is no matter."""
         rules, one, two = self.rules, self.teams[home], self.teams[away]
-        surprise_home = self._scored(played.home_goals, played.home_shots_on_target, goals_per_shot) - before[6]
-        surprise_away = self._scored(played.away_goals, played.away_shots_on_target, goals_per_shot) - before[7]
+        surprise_home = self._scored(played.home_goals, played.home) - before[6]
+        surprise_away = self._scored(played.away_goals, played.away) - before[7]
         one.attack += rules.learning_rate * surprise_home
         two.defence -= rules.learning_rate * surprise_home
         two.attack += rules.learning_rate * surprise_away
@@ -158,81 +227,129 @@ class _League:
         gained = rules.elo_k * ((margin > 0) + 0.5 * (margin == 0) - expected)
         one.elo += gained
         two.elo -= gained
+        step = rules.pi_rate * _pi_step(margin - before[8])
+        one.pi_home += step
+        one.pi_away += rules.pi_spill * step
+        two.pi_away -= step
+        two.pi_home -= rules.pi_spill * step
         one.count(played.home_goals, margin)
         two.count(played.away_goals, -margin)
 
-    def _scored(self, goals: int, shots_on_target: int | None, goals_per_shot: float) -> float:
-        """Goals, or their mixture with shots on target; the going rate of a shot follows."""
-        if shots_on_target is None:
-            return goals
-        usual = goals_per_shot * shots_on_target
-        self.goals_per_shot += self.rules.league_rate * (goals - usual)
-        return (1.0 - self.rules.shots_weight) * goals + self.rules.shots_weight * usual
+    def _scored(self, goals: int, statistics: tuple[int | None, ...]) -> float:
+        """Goals, mixed with what the statistics that there are would usually have made of themselves."""
+        scored = float(goals)
+        for proxy, units in zip(self.proxies, statistics, strict=True):
+            if units is not None:
+                scored += proxy.share * (proxy.rate * units - goals)
+                proxy.learn(units, goals)
+        return scored
+
+    def end_round(self) -> None:
+        """From now on the going rates are what the results up to here make them."""
+        for proxy in self.proxies:
+            proxy.end_round()
 
 
-def rate(matches: pd.DataFrame, rules: RatingRules | None = None) -> Ratings:
-    """Rate both sides of every match of a match frame from the results of earlier UK days.
+class _Played(NamedTuple):
+    home_goals: int
+    away_goals: int
+    home: tuple[int | None, ...]
+    """In the order of PROXIES."""
+    away: tuple[int | None, ...]
 
-    Takes time in proportion to the matches. FeedError where a season's match is played after the next season began.
+
+def rate(
+    matches: pd.DataFrame, rules: RatingRules | None = None, below: Mapping[int, pd.DataFrame] | None = None
+) -> Ratings:
+    """Rate both sides of every match of a match frame from the results known when its odds were collected.
+
+    below: `Ratings.by_season` of the division below, where it is known. Takes time in proportion to the matches.
+    FeedError where a season's match is played after the next season began.
     """
     season, home, away = (matches[name].tolist() for name in ("season", "home_team", "away_team"))
     played = _results(matches)
     members: dict[int, set[str]] = {}
     for year, one, two in zip(season, home, away, strict=True):
         members.setdefault(year, set()).update((one, two))
-    league = _League(rules or RatingRules(), {year: sorted(names) for year, names in members.items()})
+    league = _League(rules or RatingRules(), {year: sorted(names) for year, names in members.items()}, below or {})
     rows: list[tuple[float, ...]] = [()] * len(matches)
-    for day in days_in_order(matches):
-        for i in day:
+    for known, rated in rounds(matches):
+        for i in known:
+            result = played[i]
+            if result is not None:
+                if season[i] != league.season:
+                    raise _out_of_order(home[i], away[i], season[i], league.season)
+                league.learn(home[i], away[i], rows[i], result)
+        league.end_round()
+        for i in rated:
             if league.season is None or season[i] > league.season:
                 league.start(season[i])
             elif season[i] < league.season:
-                raise FeedError(
-                    f"{home[i]} v {away[i]} of season {season[i]} is dated after the first match of season "
-                    f"{league.season}; correct its season or its date"
-                )
+                raise _out_of_order(home[i], away[i], season[i], league.season)
             rows[i] = league.before(home[i], away[i])
-        goals_per_shot = league.goals_per_shot
-        for i in day:
-            result = played[i]
-            if result is not None:
-                league.learn(home[i], away[i], rows[i], result, goals_per_shot)
+    league.close()
     per_match = pd.DataFrame(rows, index=matches.index, columns=list(MATCH_RATINGS), dtype="float64")
-    return Ratings(per_match=per_match, per_team=_table(league))
+    teams = _table(league.teams)
+    ordered = (teams["attack"] + teams["defence"]).sort_values(ascending=False, kind="stable").index
+    return Ratings(per_match=per_match, per_team=teams.loc[ordered], by_season=league.ended)
 
 
-def days_in_order(matches: pd.DataFrame) -> list[list[int]]:
-    """The positions of the rows of each UK day, day after day; within a day in the order of the frame."""
-    day = match_day(matches["kickoff"]).to_numpy()
-    order = np.argsort(day, kind="stable")
-    starts = np.flatnonzero(np.diff(day[order])) + 1
-    return [part.tolist() for part in np.split(order, starts) if part.size]
+def _out_of_order(home: str, away: str, season: int, current: int | None) -> FeedError:
+    return FeedError(
+        f"{home} v {away} of season {season} is dated after the first match of season {current}; correct its season or "
+        "its date"
+    )
+
+
+def rounds(matches: pd.DataFrame) -> Iterator[tuple[list[int], list[int]]]:
+    """Round after round: the positions of the rows whose results have become known since the round before, and of the
+    rows whose odds are collected now. At the end the rows that no round knew yet, and no round."""
+    if matches.empty:
+        return
+    collected = odds_known_from(matches["kickoff"]).to_numpy()
+    known = result_known_from(matches["kickoff"]).to_numpy()
+    by_collection, by_result = (np.argsort(moments, kind="stable") for moments in (collected, known))
+    moments, starts = np.unique(collected[by_collection], return_index=True)
+    known_before = np.searchsorted(known[by_result], moments, side="right")
+    order = by_result.tolist()
+    done = 0
+    for part, upto in zip(np.split(by_collection, starts[1:]), known_before.tolist(), strict=True):
+        yield order[done:upto], part.tolist()
+        done = upto
+    yield order[done:], []
 
 
 def _results(matches: pd.DataFrame) -> list[_Played | None]:
     def integers(name: str) -> list[Any]:
         return [None if pd.isna(value) else int(value) for value in matches[name].tolist()]
 
-    columns = ("home_goals", "away_goals", "home_shots_on_target", "away_shots_on_target")
+    goals = zip(integers("home_goals"), integers("away_goals"), strict=True)
+    home, away = (zip(*(integers(f"{side}_{name}") for name in PROXIES), strict=True) for side in ("home", "away"))
     return [
-        None if row[0] is None or row[1] is None else _Played(*row)
-        for row in zip(*(integers(name) for name in columns), strict=True)
+        None if one is None or two is None else _Played(one, two, of_home, of_away)
+        for (one, two), of_home, of_away in zip(goals, home, away, strict=True)
     ]
 
 
-def _table(league: _League) -> pd.DataFrame:
-    rows = [(team.attack, team.defence, team.elo, team.played) for team in league.teams.values()]
-    names = pd.Index(list(league.teams), name="team", dtype=object)
-    table = pd.DataFrame(rows, index=names, columns=["attack", "defence", "elo", "played"])
-    strength = table["attack"] + table["defence"]
-    return table.loc[strength.sort_values(ascending=False, kind="stable").index]
+def _table(teams: Mapping[str, _Team]) -> pd.DataFrame:
+    rows = [(*team.strength(), team.played) for team in teams.values()]
+    names = pd.Index(list(teams), name="team", dtype=object)
+    return pd.DataFrame(rows, index=names, columns=[*Strength._fields, "played"])
+
+
+def _pi_goals(rating: float) -> float:
+    """The goals by which a team of this pi-rating is expected to beat an average one (c = 3, b = 10 in the paper)."""
+    return math.copysign(10.0 ** (abs(rating) / 3.0) - 1.0, rating)
+
+
+def _pi_step(error: float) -> float:
+    """The paper's diminishing weight of a goal difference that was `error` goals off."""
+    return math.copysign(3.0 * math.log10(1.0 + abs(error)), error)
 
 
 def _mean(strengths: list[Strength]) -> Strength:
-    attack, defence, elo = zip(*strengths, strict=True)
-    return math.fsum(attack) / len(strengths), math.fsum(defence) / len(strengths), math.fsum(elo) / len(strengths)
+    return Strength(*(math.fsum(values) / len(strengths) for values in zip(*strengths, strict=True)))
 
 
 def _towards(mean: Strength, own: Strength, share: float) -> Strength:
-    attack, defence, elo = (value + share * (centre - value) for value, centre in zip(own, mean, strict=True))
-    return attack, defence, elo
+    return Strength(*(value + share * (centre - value) for value, centre in zip(own, mean, strict=True)))

@@ -1,28 +1,63 @@
 """How good forecasts were: scores a match, and a scorecard with sample sizes and intervals.
 
-Here: proper scores, classification scores, skill against the market, calibration. Probabilities are (n, 3) arrays over
-home win, draw, away win, in that order; results are (n,) arrays of "H", "D", "A". Not here: thresholds and verdicts, or
-which forecasts to score. A score that cannot be computed is absent, never 0 or NaN.
+Here: proper scores, classification scores, skill against the market. Probabilities are (n, 3) arrays over home win,
+draw, away win, in that order; results are (n,) arrays of "H", "D", "A". Not here: how calibration is computed
+(core/calibration.py), thresholds and verdicts, which forecasts to score. A score that cannot be computed is absent,
+never 0 or NaN.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pl_predictor.core.calibration import BINS, bin_number, binned_gaps, calibration_error, calibration_slope
 from pl_predictor.core.features import MARKET
-from pl_predictor.core.matches import OUTCOMES, match_day
+from pl_predictor.core.market import implied_probabilities
+from pl_predictor.core.matches import CLOSING_ODDS, KEY, OUTCOMES, match_day
 
 PROBABILITIES: Final = ("p_home", "p_draw", "p_away")
+MODEL: Final = ("model_home", "model_draw", "model_away")
+"""What was forecast before the market entered."""
+CLOSING: Final = ("closing_home", "closing_draw", "closing_away")
+"""The de-vigged closing odds: what the market knew last. Forecasts are compared with them, and never made from them."""
 RESAMPLES: Final = 1_000
 LEVEL: Final = 0.95
 FEWEST_DAYS: Final = 5
 """Match days an interval needs: resampling fewer blocks than this claims a precision that is not there."""
 
+METRICS: Final = {
+    "rps": "ranked probability score; 0 is best",
+    "log_loss": "minus the log of what was forecast for the result, nats; 0 is best",
+    "brier": "squared error over the three results; 0 is best, 2 worst",
+    "accuracy": "share of predictions that were right",
+    "f1_weighted": "F1 of home wins, draws and away wins, weighted by how often they happened",
+    "precision_weighted": "share of each prediction that was right, weighted in the same way",
+    "recall_weighted": "share of each result that was predicted, weighted in the same way: the accuracy again",
+    "f1_macro": "F1 of home wins, draws and away wins, each counting alike",
+    "calibration_error": "distance of forecast from frequency, mean over bins and results; 0 is best",
+    "calibration_slope_home": "1 is calibrated; under 1 home wins are forecast too extremely, over 1 too timidly",
+    "calibration_slope_draw": "the same of draws",
+    "calibration_slope_away": "the same of away wins",
+    "rps_market": "the RPS of the pre-match odds, where there are any",
+    "log_loss_market": "their log loss",
+    "rps_skill": "1 - RPS / RPS of the pre-match odds, on the same matches; over 0 is better than they",
+    "rps_close": "the RPS of the closing odds, where there are any",
+    "log_loss_close": "their log loss",
+    "rps_skill_close": "1 - RPS / RPS of the closing odds, on the same matches; over 0 is better than they",
+}
+"""What each metric of a scorecard says, in the scorecard's order."""
+RAISED_BY_RESAMPLING: Final = frozenset({"calibration_error"})
+"""A resample adds its own noise to the distances that this is a mean of, so that all of an interval could lie above the
+value: its resamples are moved by as much as their mean exceeds the value."""
+
 Floats = NDArray[np.float64]
+Estimate = Callable[[Floats], dict[str, Floats]]
+"""(m, days) how often each match day counts in each of m resamples -> the (m,) values of each metric."""
 
 
 @dataclass(frozen=True)
@@ -79,42 +114,58 @@ def confusion(prediction: NDArray[Any], result: NDArray[Any]) -> Floats:
 
 
 def classification(table: Floats) -> dict[str, Floats]:
-    """Accuracy and support-weighted precision, recall and F1 of summed `confusion` tables of shape (..., 9).
+    """Accuracy, support-weighted precision, recall and F1, and the plain mean of the three F1, of summed `confusion`
+    tables of shape (..., 9).
 
-    As scikit-learn's average="weighted", zero_division=0: a result that was never predicted has precision 0.
+    As scikit-learn's average="weighted" and "macro", zero_division=0: what was never predicted has precision 0.
     """
     counts = table.reshape(*table.shape[:-1], 3, 3)
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     actual, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
     weight = actual / actual.sum(axis=-1, keepdims=True)
-    by_class = {
-        "f1_weighted": 2.0 * hits / np.maximum(actual + predicted, 1.0),
-        "precision_weighted": hits / np.maximum(predicted, 1.0),
-        "recall_weighted": hits / np.maximum(actual, 1.0),
+    f1 = 2.0 * hits / np.maximum(actual + predicted, 1.0)
+    return {
+        "accuracy": hits.sum(axis=-1) / actual.sum(axis=-1),
+        "f1_weighted": (weight * f1).sum(axis=-1),
+        "precision_weighted": (weight * hits / np.maximum(predicted, 1.0)).sum(axis=-1),
+        "recall_weighted": (weight * hits / np.maximum(actual, 1.0)).sum(axis=-1),
+        "f1_macro": f1.mean(axis=-1),
     }
-    accuracy = hits.sum(axis=-1) / actual.sum(axis=-1)
-    return {"accuracy": accuracy, **{name: (weight * value).sum(axis=-1) for name, value in by_class.items()}}
+
+
+def with_closing_odds(forecasts: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """The forecast frame with CLOSING: the de-vigged closing odds of its matches in a match frame; NaN without any."""
+    prices = forecasts[list(KEY)].merge(matches[[*KEY, *CLOSING_ODDS]], how="left", on=list(KEY), validate="one_to_one")
+    closing = implied_probabilities(prices[list(CLOSING_ODDS)].to_numpy(dtype=np.float64))
+    return forecasts.assign(**dict(zip(CLOSING, closing.T, strict=True)))
 
 
 def scorecard(forecasts: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES) -> list[Score]:
-    """Every metric of the forecasts whose result is known; an empty list where there is none.
+    """The METRICS of the forecasts whose result is known; an empty list where there is none.
 
-    rps, log_loss, brier, accuracy, f1_weighted, precision_weighted, recall_weighted over all of them; rps_market,
-    log_loss_market and rps_skill (1 - rps / rps_market) over those with market probabilities, on the same matches.
-    Intervals: percentiles of `resamples` bootstrap samples of whole match days, since the matches of a day are not
-    independent; the same seed gives the same interval.
+    Those of the odds and the skill against them are over the matches with such odds. A metric that does not exist for
+    a sample, as the calibration slope of a few matches, is absent. Intervals: percentiles of `resamples` bootstrap
+    samples of whole match days, since the matches of a day are not independent; the same seed gives the same interval.
 
-    forecasts: a forecast frame with a result column; market columns are optional.
+    forecasts: a forecast frame with a result column; MARKET and CLOSING columns are optional.
     """
     played = forecasts[forecasts["result"].notna()]
-    scores = _scores(played, _own_columns, _own_metrics, seed, resamples)
-    if set(MARKET) <= set(played.columns):
-        priced = played[played[list(MARKET)].notna().all(axis=1)]
-        scores += _scores(priced, _market_columns, _market_metrics, seed, resamples)
+    scores = _scores(played, [_own, _slopes], seed, resamples)
+    for names, suffix, skill in ((MARKET, "market", "rps_skill"), (CLOSING, "close", "rps_skill_close")):
+        if set(names) <= set(played.columns):
+            priced = played[played[list(names)].notna().all(axis=1)]
+            scores += _scores(priced, [partial(_against, names=names, suffix=suffix, skill=skill)], seed, resamples)
     return scores
 
 
-def calibration_table(forecasts: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
+def rps_by_match(played: pd.DataFrame) -> pd.DataFrame:
+    """kickoff, rps, rps_market (NaN without odds) of each row of a forecast frame with results and MARKET."""
+    result = played["result"].to_numpy()
+    own, market = (played[list(names)].to_numpy(dtype=np.float64) for names in (PROBABILITIES, MARKET))
+    return played[["kickoff"]].assign(rps=rps(own, result), rps_market=rps(market, result))
+
+
+def calibration_table(forecasts: pd.DataFrame, bins: int = BINS) -> pd.DataFrame:
     """Reliability of the forecasts whose result is known, for each outcome in `bins` equally wide bins.
 
     Columns: outcome (H, D, A), low, high (the bin, high excluded except at 1), forecast (mean probability given),
@@ -122,11 +173,10 @@ def calibration_table(forecasts: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     """
     played = forecasts[forecasts["result"].notna()]
     p = played[list(PROBABILITIES)].to_numpy(dtype=np.float64)
-    bin_number = np.minimum((p * bins).astype(np.int64), bins - 1)
     rows = pd.DataFrame(
         {
             "outcome": pd.Categorical(np.tile(OUTCOMES, len(p)), categories=OUTCOMES),
-            "bin": bin_number.ravel(),
+            "bin": bin_number(p, bins).ravel(),
             "forecast": p.ravel(),
             "observed": one_hot(played["result"].to_numpy()).ravel(),
         }
@@ -138,53 +188,93 @@ def calibration_table(forecasts: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     return table[["outcome", "low", "high", "forecast", "observed", "n"]]
 
 
-def _own_columns(played: pd.DataFrame) -> Floats:
+def _own(played: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
     p, result = played[list(PROBABILITIES)].to_numpy(dtype=np.float64), played["result"].to_numpy()
     scores = np.column_stack([np.ones(len(p)), rps(p, result), log_loss(p, result), brier(p, result)])
-    return np.hstack([scores, confusion(played["prediction"].to_numpy(), result)])
+    table = confusion(played["prediction"].to_numpy(), result)
+    days = _by_day(np.hstack([scores, table, binned_gaps(p, one_hot(result))]), day)
+
+    def estimate(counts: Floats) -> dict[str, Floats]:
+        sums = counts @ days
+        n = sums[:, 0]
+        return {
+            **{name: sums[:, number] / n for number, name in enumerate(("rps", "log_loss", "brier"), start=1)},
+            **classification(sums[:, 4:13]),
+            "calibration_error": calibration_error(sums[:, 13:], n),
+        }
+
+    return estimate
 
 
-def _own_metrics(sums: Floats) -> dict[str, Floats]:
-    n = sums[:, 0]
-    proper = {"rps": sums[:, 1] / n, "log_loss": sums[:, 2] / n, "brier": sums[:, 3] / n}
-    return {**proper, **classification(sums[:, 4:])}
+def _slopes(played: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
+    p, happened = played[list(PROBABILITIES)].to_numpy(dtype=np.float64), one_hot(played["result"].to_numpy())
+
+    def estimate(counts: Floats) -> dict[str, Floats]:
+        of_match = counts[:, day]
+        return {
+            name.replace("p_", "calibration_slope_"): calibration_slope(p[:, k], happened[:, k], of_match)
+            for k, name in enumerate(PROBABILITIES)
+        }
+
+    return estimate
 
 
-def _market_columns(priced: pd.DataFrame) -> Floats:
-    p, market = (priced[list(names)].to_numpy(dtype=np.float64) for names in (PROBABILITIES, MARKET))
+def _against(
+    priced: pd.DataFrame, day: NDArray[np.int64], *, names: tuple[str, ...], suffix: str, skill: str
+) -> Estimate:
+    """The forecasts beside the probabilities in the columns `names`."""
+    p, theirs = (priced[list(columns)].to_numpy(dtype=np.float64) for columns in (PROBABILITIES, names))
     result = priced["result"].to_numpy()
-    return np.column_stack([np.ones(len(p)), rps(p, result), rps(market, result), log_loss(market, result)])
+    scores = [np.ones(len(p)), rps(p, result), rps(theirs, result), log_loss(theirs, result)]
+    days = _by_day(np.column_stack(scores), day)
+
+    def estimate(counts: Floats) -> dict[str, Floats]:
+        n, own, other, other_log_loss = (counts @ days).T
+        return {
+            f"rps_{suffix}": other / n,
+            f"log_loss_{suffix}": other_log_loss / n,
+            skill: 1.0 - own / other,
+        }
+
+    return estimate
 
 
-def _market_metrics(sums: Floats) -> dict[str, Floats]:
-    n = sums[:, 0]
-    return {
-        "rps_market": sums[:, 2] / n,
-        "log_loss_market": sums[:, 3] / n,
-        "rps_skill": 1.0 - sums[:, 1] / sums[:, 2],
-    }
+def _by_day(a_match: Floats, day: NDArray[np.int64]) -> Floats:
+    """Sums over the matches of each day: what is a function of sums needs no more of a resample of days."""
+    days = np.zeros((int(day.max()) + 1, a_match.shape[1]))
+    np.add.at(days, day, a_match)
+    return days
 
 
 def _scores(
     played: pd.DataFrame,
-    columns: Callable[[pd.DataFrame], Floats],
-    metrics: Callable[[Floats], dict[str, Floats]],
+    parts: list[Callable[[pd.DataFrame, NDArray[np.int64]], Estimate]],
     seed: int,
     resamples: int,
 ) -> list[Score]:
-    """Every metric is a function of sums over matches: a resample of days is a row of weights on the sums of days."""
+    """Every metric of the parts that exists. One that some resample does not have has no interval."""
     if played.empty:
         return []
     _, day = np.unique(match_day(played["kickoff"]).to_numpy(), return_inverse=True)
-    a_match = columns(played)
-    days = np.zeros((int(day.max()) + 1, a_match.shape[1]))
-    np.add.at(days, day, a_match)
-    values = metrics(days.sum(axis=0, keepdims=True))
-    low: dict[str, Any] = dict.fromkeys(values)
-    high: dict[str, Any] = dict.fromkeys(values)
-    if len(days) >= FEWEST_DAYS:
-        draws = np.random.default_rng(seed).multinomial(len(days), np.full(len(days), 1.0 / len(days)), size=resamples)
-        tail = 100.0 * (1.0 - LEVEL) / 2.0
-        for metric, sample in metrics(draws.astype(np.float64) @ days).items():
-            low[metric], high[metric] = (float(edge) for edge in np.percentile(sample, [tail, 100.0 - tail]))
-    return [Score(metric, float(value[0]), len(played), low[metric], high[metric]) for metric, value in values.items()]
+    n_days = int(day.max()) + 1
+    draws = np.random.default_rng(seed).multinomial(n_days, np.full(n_days, 1.0 / n_days), size=resamples)
+    scores = []
+    for part in parts:
+        estimate = part(played, day)
+        values = {metric: float(value[0]) for metric, value in estimate(np.ones((1, n_days))).items()}
+        samples = estimate(draws.astype(np.float64)) if n_days >= FEWEST_DAYS else {}
+        for metric, value in values.items():
+            if np.isfinite(value):
+                low, high = _interval(metric, value, samples.get(metric))
+                scores.append(Score(metric, value, len(played), low, high))
+    return scores
+
+
+def _interval(metric: str, value: float, sample: Floats | None) -> tuple[float | None, float | None]:
+    if sample is None or not np.isfinite(sample).all():
+        return None, None
+    if metric in RAISED_BY_RESAMPLING:
+        sample = np.maximum(sample - (sample.mean() - value), 0.0)
+    tail = 100.0 * (1.0 - LEVEL) / 2.0
+    low, high = (float(edge) for edge in np.percentile(sample, [tail, 100.0 - tail]))
+    return low, high

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 from sqlalchemy import URL, Engine, text
 
 from pl_predictor.code_version import code_version
+from pl_predictor.storage.backtests import BacktestStorage
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
@@ -66,3 +67,8 @@ class Postgres(dg.ConfigurableResource[Any]):
     def metrics(self) -> MetricsStorage:
         """Metrics, forecasts and drift."""
         return MetricsStorage(self.engine)
+
+    @property
+    def backtests(self) -> BacktestStorage:
+        """Seasons forecast in retrospect, and their scores."""
+        return BacktestStorage(self.engine)

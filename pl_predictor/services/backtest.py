@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pl_predictor.code_version import code_version
+from pl_predictor.code_version import code_version, forecaster_name
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import MARKET, build
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.services.loop import migrate
-from pl_predictor.settings import MODEL_NAME, Settings
+from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
@@ -23,38 +23,26 @@ COLUMNS = (
 
 
 def backtest(settings: Settings, *, first: int, last: int, odds: bool = True) -> pd.DataFrame:
-    """Forecasts of every finished match of the seasons from `first` to `last`, with result and market (forecast frame).
+    """Forecasts of every finished match of the seasons from `first` to `last`, with result, market and closing odds.
 
-    Before each season the forecaster is fitted on the seasons before it; its features know results of earlier days.
-    Seasons before `first` are forecast, too, as far as there are: the market's weight and the draw's multiplier come
-    from what was forecast before. `odds`: False hides them. PredictorError for seasons that cannot be forecast.
+    See core.backtest; a forecast frame with CLOSING and model. `odds`: False hides the pre-match odds from the
+    forecaster. PredictorError for seasons that cannot be forecast.
     """
-    from pl_predictor.core.model import RECORD_SEASONS, fit_forecaster
-    from pl_predictor.core.walk_forward import forecast_moment, seasons_with_history, walk_forward
+    from pl_predictor.core.backtest import backtest as forecast_seasons
+    from pl_predictor.core.scoring import with_closing_odds
 
     if last < first:
         raise PredictorError(f"--first {first} is after --last {last}: name the earlier season first")
-    known = _known(settings)
-    features = build(known[known["season"] <= last].reset_index(drop=True))
+    known, below = _known(settings)
+    features = build(known, below)
     if not odds:
         features[list(MARKET)] = float("nan")
-    possible = seasons_with_history(features)
-    missing = sorted(set(range(first, last + 1)) - set(possible))
-    if missing:
-        span = f"{possible[0]} to {possible[-1]}" if possible else "none"
-        raise PredictorError(
-            f"season {missing[0]} cannot be forecast: of the source {settings.source!r} those with a season of results "
-            f"before them are {span}; choose --first and --last among these"
-        )
-    begin = max(possible[0], first - RECORD_SEASONS)
-    record = walk_forward(features, first_season=begin, last_season=last, fit=fit_forecaster)
-    chosen = record[record["season"] >= first].reset_index(drop=True)
-    made_at = forecast_moment(chosen["kickoff"], chosen["information"] == "odds")
-    return chosen.assign(made_at=made_at, model=f"{MODEL_NAME}-{code_version()}")
+    forecasts = forecast_seasons(features, first_season=first, last_season=last)
+    return with_closing_odds(forecasts, known).assign(model=forecaster_name())
 
 
-def _known(settings: Settings) -> pd.DataFrame:
-    """Every match that the source has by now."""
+def _known(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every match that the source has by now: of the Premier League, and of the division below."""
     migrate(settings)
     now = datetime.now(timezone.utc)
     engine = open_engine(settings.database_url(settings.postgres_db))
@@ -64,7 +52,8 @@ def _known(settings: Settings) -> pd.DataFrame:
         refused = [taken.file.problem for taken in intake.seasons(now) if taken.file.problem]
         if refused:
             raise PredictorError(f"{len(refused)} files were refused; the first: {refused[0]}")
-        return matches.matches(now, replay=False)
+        premier, championship = (matches.matches(now, replay=False, division=name) for name in ("E0", "E1"))
+        return premier, championship
     finally:
         engine.dispose()
 

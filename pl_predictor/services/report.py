@@ -15,6 +15,9 @@ FORECAST_FIELDS = (
     *("home_odds", "draw_odds", "away_odds"),
 )
 SHOWN_SCORES = ("accuracy", "f1_weighted", "rps", "rps_skill", "log_loss", "brier", "drift_share")
+SHOWN_OF_A_SEASON = (
+    *("rps", "rps_market", "rps_close", "rps_skill", "rps_skill_close", "log_loss", "accuracy", "f1_weighted"),
+)
 NARROWEST = 110
 """Columns that the tables need; a pipe has 80 unless it says otherwise, which cuts the teams' names."""
 
@@ -55,7 +58,8 @@ def print_result(result: LoopResult) -> None:
 
 
 def print_scorecard(forecasts: pd.DataFrame) -> None:
-    """Every metric of a forecast frame with its interval, the market's beside it, as a table on stdout."""
+    """Every metric of a forecast frame with its interval, and those of the odds, as a table on stdout; of several
+    seasons also a row each."""
     from pl_predictor.core.scoring import scorecard
 
     seasons = f"{season_name(forecasts['season'].min())} to {season_name(forecasts['season'].max())}"
@@ -68,6 +72,24 @@ def print_scorecard(forecasts: pd.DataFrame) -> None:
     console = Console()
     console.width = max(console.width, NARROWEST)
     console.print(table)
+    if forecasts["season"].nunique() > 1:
+        console.print(_by_season(forecasts))
+
+
+def _by_season(forecasts: pd.DataFrame) -> Table:
+    """The chief scores of each season, a row each; blank where a season has none, absent where none has."""
+    from pl_predictor.core.scoring import scorecard
+
+    seasons = {int(str(season)): rows for season, rows in forecasts.groupby("season")}
+    found = {season: {score.metric: score.value for score in scorecard(rows)} for season, rows in seasons.items()}
+    shown = [metric for metric in SHOWN_OF_A_SEASON if any(metric in scores for scores in found.values())]
+    table = Table(title="By season", title_justify="left")
+    for name in ("", "n", *(metric.replace("_", " ") for metric in shown)):
+        table.add_column(name, justify="right" if name else "left")
+    for season, scores in found.items():
+        cells = [f"{scores[metric]:.4f}" if metric in scores else "" for metric in shown]
+        table.add_row(season_name(season), str(len(seasons[season])), *cells)
+    return table
 
 
 def _fixtures(result: LoopResult, title: str) -> Table:

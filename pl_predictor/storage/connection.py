@@ -3,11 +3,12 @@
 import io
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import JSON, URL, Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import JSON, URL, Connection, Engine, Select, Table, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import ExceptionContext
 
 from pl_predictor.core.errors import PredictorError
@@ -96,3 +97,9 @@ def stage(connection: Connection, table: Table, rows: pd.DataFrame) -> str:
 
 def _as_json(value: object) -> str:
     return json.dumps(value, allow_nan=False)
+
+
+def read(connection: Connection, query: "Select[Any]") -> pd.DataFrame:
+    """The rows of a query, under plain names: scikit-learn takes SQLAlchemy's `quoted_name` for no string."""
+    rows = pd.read_sql(query, connection)
+    return rows.set_axis([str(name) for name in rows.columns], axis=1)

@@ -13,7 +13,7 @@ from pl_predictor.core.freshness import FixtureState
 from pl_predictor.core.matches import ODDS_COLUMNS
 from pl_predictor.sources.download import Download
 from pl_predictor.sources.interface import Record
-from pl_predictor.storage.connection import stage
+from pl_predictor.storage.connection import read, stage
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class FeedStorage:
         table = tables.feed_files
         query = select(table).where(table.c.source == source).order_by("season", "division")
         with self._engine.connect() as connection:
-            return pd.read_sql(query, connection)
+            return read(connection, query)
 
     def store_odds(self, odds: pd.DataFrame) -> int:
         """Add the prices (odds frame) that differ from the latest ones known; returns how many."""
@@ -123,7 +123,7 @@ class FeedStorage:
         columns = [table.c[name] for name in (*ODDS_COLUMNS, "seen_at")]
         query = select(*columns).distinct(*key).where(table.c.season == season).order_by(*key, order)
         with self._engine.connect() as connection:
-            return pd.read_sql(query, connection)
+            return read(connection, query)
 
     def store_fixture_state(self, found: FixtureState, *, as_of: datetime, fixtures: int) -> None:
         """Note what the list of fixtures was worth at a moment."""

@@ -9,9 +9,9 @@ from sqlalchemy import Column, Engine, Select, Table, select, text
 
 from pl_predictor import tables
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.core.features import FEATURES
+from pl_predictor.core.features import FEATURES, MARKET, TARGETS
 from pl_predictor.core.matches import CLOSING_ODDS, KEY, MATCH_COLUMNS, STATISTICS, join, known_at
-from pl_predictor.storage.connection import stage
+from pl_predictor.storage.connection import read, stage
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class MatchStorage:
 
     def _read(self, query: "Select[Any]") -> pd.DataFrame:
         with self._engine.connect() as connection:
-            rows = pd.read_sql(query, connection)
+            rows = read(connection, query)
         return join([rows.astype({name: column.dtype for name, column in MATCH_COLUMNS.items()})])
 
     def store_features(self, features: pd.DataFrame, *, as_of: datetime, code_version: str) -> None:
         """Replace all features by these (feature frame): they belong to one moment and one version of the code."""
-        fixed = [*KEY, "kickoff", "result", "market_home", "market_draw", "market_away"]
+        fixed = [*KEY, "kickoff", *TARGETS, *MARKET]
         rows = features[fixed].assign(
             features=pd.Series(features.drop(columns=fixed).to_dict("records"), features.index, dtype=object),
             as_of=as_of,
@@ -125,7 +125,7 @@ class MatchStorage:
         """
         query = select(tables.match_features).order_by("kickoff", "home_team")
         with self._engine.connect() as connection:
-            rows = pd.read_sql(query, connection)
+            rows = read(connection, query)
         if rows.empty:
             raise PredictorError("there are no features yet: materialize matches and features first")
         if other := set(rows["code_version"]) - {code_version}:
@@ -146,6 +146,7 @@ class MatchStorage:
             )
         values = pd.DataFrame(rows.pop("features").tolist(), index=rows.index, dtype="float64")
         values = values[[name for name in FEATURES if name in values]]  # jsonb keeps no order
-        market = rows[["market_home", "market_draw", "market_away"]].astype("float64")
-        identity = rows[[*KEY, "kickoff", "result"]].astype({"season": "int64", "kickoff": "datetime64[ns, UTC]"})
+        market = rows[list(MARKET)].astype("float64")
+        names = [*KEY, "kickoff", *TARGETS]
+        identity = rows[names].astype({name: MATCH_COLUMNS[name].dtype for name in names})
         return pd.concat([identity, values, market], axis=1)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Table, select, text
 from pl_predictor import tables
 from pl_predictor.core.matches import KEY
 from pl_predictor.settings import MODEL_NAME
-from pl_predictor.storage.connection import stage
+from pl_predictor.storage.connection import read, stage
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=timezone.utc)
 """A start of a date range before anything that a row can speak of."""
@@ -129,7 +129,7 @@ class MetricsStorage:
         if model_version is not None:
             query = query.where(table.c.model_version == model_version)
         with self._engine.connect() as connection:
-            return pd.read_sql(query, connection)
+            return read(connection, query)
 
     def get_predictions_by_date_range(
         self, start: datetime, end: datetime, model_version: str | None = None, replay: bool | None = None
@@ -144,7 +144,7 @@ class MetricsStorage:
         if replay is not None:
             query = query.where(table.c.replay == replay)
         with self._engine.connect() as connection:
-            rows = pd.read_sql(query, connection)
+            rows = read(connection, query)
         return rows.assign(
             **{name: [float(p[outcome]) for p in rows["probabilities"]] for name, outcome in OUTCOME_OF.items()}
         ).astype(dict.fromkeys(OUTCOME_OF, "float64"))

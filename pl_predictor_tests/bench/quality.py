@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from pl_predictor.core.features import MARKET
 from pl_predictor.core.market import implied_probabilities
 from pl_predictor.core.matches import KEY
-from pl_predictor.core.scoring import PROBABILITIES, classification, confusion, rps
+from pl_predictor.core.scoring import PROBABILITIES, Score, scorecard
 from pl_predictor.sources.layout import parse, season_folder
 
 
-def bet365_scores(forecasts: Path, mirror: Path) -> tuple[float, float, dict[str, float]]:
-    """Mean RPS of a backtest's file, that of Bet365 (power method), and the accuracy and F1 of the decisions."""
-    ours = pd.read_csv(forecasts)
+def against_bet365(forecasts: Path, mirror: Path) -> tuple[dict[str, Score], dict[str, Score]]:
+    """The scorecards, by metric, of a backtest's file and of Bet365 (power method), each with Bet365 as the market."""
+    ours = pd.read_csv(forecasts, parse_dates=["kickoff"])
     rows = []
     for season in sorted(set(ours["season"])):
         file = mirror / "mmz4281" / season_folder(season) / "E0.csv"
@@ -23,8 +24,16 @@ def bet365_scores(forecasts: Path, mirror: Path) -> tuple[float, float, dict[str
     both = ours.merge(pd.concat(rows), on=list(KEY), validate="one_to_one")
     if len(both) != len(ours):
         raise ValueError(f"{len(ours) - len(both)} forecasts have no price of Bet365's")
-    result = both["result"].to_numpy()
-    market = implied_probabilities(both[["home_odds", "draw_odds", "away_odds"]].to_numpy(dtype="float64"))
-    own = both[list(PROBABILITIES)].to_numpy(dtype="float64")
-    classes = classification(confusion(both["prediction"].to_numpy(), result).sum(axis=0))
-    return float(rps(own, result).mean()), float(rps(market, result).mean()), {k: float(v) for k, v in classes.items()}
+    both[list(MARKET)] = implied_probabilities(both[["home_odds", "draw_odds", "away_odds"]].to_numpy(dtype="float64"))
+    theirs = both.assign(**{name: both[market] for name, market in zip(PROBABILITIES, MARKET, strict=True)})
+    own, market = ({score.metric: score for score in scorecard(frame)} for frame in (both, theirs))
+    return own, market
+
+
+def matches_played(mirror: Path, first: int, last: int) -> int:
+    """How many matches the files of these seasons hold."""
+    files = [mirror / "mmz4281" / season_folder(season) / "E0.csv" for season in range(first, last + 1)]
+    return sum(
+        int(parse(file.read_bytes(), file=str(file), season=season).matches["result"].notna().sum())
+        for season, file in zip(range(first, last + 1), files, strict=True)
+    )

@@ -10,17 +10,15 @@ from pandas.testing import assert_frame_equal
 
 from pl_predictor.core.errors import FeedError
 from pl_predictor.core.matches import match_frame
-from pl_predictor.core.ratings import RatingRules, days_in_order, rate
+from pl_predictor.core.ratings import MATCH_RATINGS, RatingRules, rate, rounds
 from pl_predictor_tests.core.league import fixtures_only, league
 
 RULES = RatingRules()
 LEVEL, HOME = math.exp(RULES.level), math.exp(RULES.level + RULES.home_advantage)
 
 
-def played(
-    *rows: tuple[int, str, str, str, int | None, int | None], shots: tuple[int, int] | None = None
-) -> pd.DataFrame:
-    """Match frame of (season, UK time, home, away, goals, goals)."""
+def played(*rows: tuple[int, str, str, str, int | None, int | None], **statistics: tuple[int, int]) -> pd.DataFrame:
+    """Match frame of (season, UK time, home, away, goals, goals); statistics of both sides, the same in every match."""
     season, time, home, away, goals_home, goals_away = zip(*rows, strict=True)
     kickoff = pd.to_datetime(list(time)).tz_localize("Europe/London").tz_convert("UTC")
     frame = {
@@ -32,8 +30,8 @@ def played(
         "home_goals": goals_home,
         "away_goals": goals_away,
     }
-    if shots:
-        frame |= {"home_shots_on_target": [shots[0]] * len(rows), "away_shots_on_target": [shots[1]] * len(rows)}
+    for name, (of_home, of_away) in statistics.items():
+        frame |= {f"home_{name}": [of_home] * len(rows), f"away_{name}": [of_away] * len(rows)}
     return match_frame(frame)
 
 
@@ -67,24 +65,43 @@ def test_elo_counts_a_draw_as_half_a_win(goals: tuple[int, int], score: float) -
     assert teams.loc["A", "elo"] == pytest.approx(1500 + RULES.elo_k * (score - expected))
 
 
-def test_shots_on_target_count_as_the_goals_they_usually_make() -> None:
-    shots = rate(played(FIRST, shots=(4, 2))).per_team
-    scored = (1 - RULES.shots_weight) * 3 + RULES.shots_weight * RULES.goals_per_shot * 4
-    assert shots.loc["A", "attack"] == pytest.approx(RULES.learning_rate * (scored - HOME))
+WEEKLY = [f"2020-09-{day:02d} 15:00" for day in (5, 12, 19, 26)] + [f"2020-10-{day:02d} 15:00" for day in (3, 10, 17)]
+
+
+@pytest.mark.parametrize(
+    ("statistics", "of_goals", "of_statistics"),
+    [
+        ({}, 1.0, 0.0),
+        ({"shots_on_target": (4, 2)}, 0.55, 0.45 * 0.25 * 4),
+        ({"shots": (9, 2)}, 0.90, 0.10 * 0.11 * 9),
+        ({"corners": (5, 3)}, 0.75, 0.25 * 0.26 * 5),
+        (
+            {"shots_on_target": (4, 2), "shots": (9, 2), "corners": (5, 3)},
+            0.20,
+            0.45 * 0.25 * 4 + 0.10 * 0.11 * 9 + 0.25 * 0.26 * 5,
+        ),
+    ],
+)
+def test_each_statistic_that_is_there_counts_as_the_goals_it_usually_makes(
+    statistics: dict[str, tuple[int, int]], of_goals: float, of_statistics: float
+) -> None:
+    teams = rate(played(FIRST, **statistics)).per_team
+    scored = of_goals * 3 + of_statistics
+    assert teams.loc["A", "attack"] == pytest.approx(RULES.learning_rate * (scored - HOME))
 
 
 def test_the_going_rate_of_a_shot_follows_the_league() -> None:
     """A league whose shots always miss comes to count them for less."""
-    rows = [(2020, f"2020-09-{day:02d} 15:00", "A", "B", 0, 0) for day in range(1, 29)]
-    moved = rate(played(*rows, shots=(9, 9))).per_match
+    rows = [(2020, day, "A", "B", 0, 0) for day in WEEKLY]
+    moved = rate(played(*rows, shots_on_target=(9, 9))).per_match
     surprise = moved["home_attack"].diff().shift(-1) / RULES.learning_rate + moved["expected_home_goals"]
-    counted = surprise.dropna() / (RULES.shots_weight * 9)
-    assert counted.iloc[0] == pytest.approx(RULES.goals_per_shot)
+    counted = surprise.dropna() / (RULES.shots_on_target_share * 9)
+    assert counted.iloc[0] == pytest.approx(RULES.goals_per_shot_on_target)
     assert (counted.diff().dropna() < 0).all()
 
 
 def test_home_advantage_and_level_drift_with_the_results() -> None:
-    rows = [(2020, f"2020-09-{day:02d} 15:00", "A", "B", 0, 3) for day in range(1, 29)]
+    rows = [(2020, day, "A", "B", 0, 3) for day in WEEKLY]
     later = rate(played(*rows)).per_match
     # A's and B's own ratings explain most of it; what both have in common moves too, without them.
     ratio = np.log((later["expected_home_goals"] / later["expected_away_goals"]).to_numpy())
@@ -96,19 +113,44 @@ def test_home_advantage_and_level_drift_with_the_results() -> None:
     assert (level.diff().dropna() != 0).all()
 
 
-def test_a_day_is_rated_before_any_of_it_counts() -> None:
-    early, late = (2020, "2020-09-12 12:30", "A", "B", 5, 0), (2020, "2020-09-12 20:00", "A", "C", 1, 1)
-    next_day = (2020, "2020-09-13 00:00", "A", "D", 1, 1)
-    before = rate(played(early, late, next_day)).per_match["home_attack"]
-    assert before.iloc[1] == 0.0
+def test_the_matches_between_two_collections_of_odds_are_rated_before_any_of_them_counts() -> None:
+    saturday, sunday = (2020, "2020-09-12 12:30", "A", "B", 5, 0), (2020, "2020-09-13 15:00", "A", "C", 1, 1)
+    tuesday = (2020, "2020-09-15 20:00", "A", "D", 1, 1)
+    before = rate(played(saturday, sunday, tuesday)).per_match["home_attack"]
+    assert before.iloc[:2].tolist() == [0.0, 0.0]
     assert before.iloc[2] == pytest.approx(RULES.learning_rate * (5 - HOME) + RULES.learning_rate * (1 - HOME))
 
 
-def test_a_day_ends_at_midnight_in_the_uk() -> None:
-    # 23:30 UTC on the 11th is 00:30 on the 12th in summer.
-    matches = played((2020, "2020-09-12 00:30", "A", "B", 5, 0), (2020, "2020-09-12 20:00", "A", "C", 1, 1))
-    assert matches["kickoff"].dt.day.tolist() == [11, 12]
-    assert days_in_order(matches) == [[0, 1]]
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        # Saturday to Tuesday afternoon is one round; on Tuesday evening its results are known.
+        (["2020-09-12 15:00", "2020-09-14 20:00", "2020-09-15 20:00"], [([], [0, 1]), ([0, 1], [2]), ([2], [])]),
+        # A Friday evening's result is not known to the collection of that Friday, but to Tuesday's.
+        (["2020-09-11 20:30", "2020-09-12 15:00", "2020-09-15 20:00"], [([], [0, 1]), ([0, 1], [2]), ([2], [])]),
+        # A Tuesday's result is known on Wednesday: to Friday's.
+        (["2020-09-15 20:00", "2020-09-16 20:00", "2020-09-18 21:00"], [([], [0, 1]), ([0, 1], [2]), ([2], [])]),
+        # 00:30 on a Tuesday in the UK, 23:30 UTC on Monday: its day ends after Tuesday's collection.
+        (
+            ["2020-09-15 00:30", "2020-09-15 20:00", "2020-09-18 21:00"],
+            [([], [0]), ([], [1]), ([0, 1], [2]), ([2], [])],
+        ),
+    ],
+)
+def test_a_round_knows_the_results_of_days_that_ended_before_its_odds_were_collected(
+    times: list[str], expected: list[tuple[list[int], list[int]]]
+) -> None:
+    matches = played(*((2020, time, f"A{n}", f"B{n}", 1, 0) for n, time in enumerate(times)))
+    assert list(rounds(matches)) == expected
+
+
+def test_pi_ratings_learn_from_the_home_team_at_home_and_less_so_away() -> None:
+    pi = rate(played(FIRST)).per_team[["pi_home", "pi_away"]].to_dict("index")
+    step = RULES.pi_rate * 3 * math.log10(1 + 3)
+    assert pi["A"] == pytest.approx({"pi_home": step, "pi_away": 0.7 * step})
+    assert pi["B"] == pytest.approx({"pi_home": -0.7 * step, "pi_away": -step})
+    again = rate(played(FIRST, (2020, "2020-09-19 15:00", "A", "B", None, None))).per_match.iloc[1]
+    assert again["pi_goal_difference"] == pytest.approx(2 * (10 ** (step / 3) - 1))
 
 
 def test_a_fixture_is_rated_and_changes_nothing() -> None:
@@ -150,6 +192,29 @@ def test_the_promoted_start_as_the_bottom_three_of_the_last_table_ended() -> Non
         assert start.loc["Newcomer", name] == pytest.approx(shrunk[bottom].mean(), abs=1e-12)
 
 
+def test_the_promoted_are_told_apart_by_the_division_below_where_it_is_known() -> None:
+    above = [(2020, "2020-09-12 15:00", "A", "B", 1, 0), (2021, "2021-08-14 15:00", "Up", "A", None, None)]
+    above.append((2021, "2021-08-14 15:00", "Also up", "B", None, None))
+    below = rate(played((2020, "2020-09-12 15:00", "Up", "Also up", 4, 0))).by_season
+    there = below[2020]["attack"].to_dict()
+    unknown = {2020: below[2020].drop("Up"), 2019: below[2020]}
+    usual, told, half_told = (
+        rate(played(*above), below=known).per_team["attack"].to_dict() for known in (None, below, unknown)
+    )
+    assert usual["Up"] == usual["Also up"]
+    assert told["Up"] - told["Also up"] == pytest.approx(RULES.promotion_share * (there["Up"] - there["Also up"]))
+    assert (told["Up"] + told["Also up"]) / 2 == pytest.approx(usual["Up"])
+    assert half_told == usual
+
+
+def test_the_promoted_are_those_who_were_not_there_last_season() -> None:
+    per_match = rate(league(seasons=2)).per_match
+    matches = league(seasons=2)
+    for side in ("home", "away"):
+        expected = matches[f"{side}_team"] == "Promoted 2011"
+        assert (per_match[f"{side}_promoted"] == 1.0).tolist() == expected.tolist()
+
+
 def test_who_returns_after_a_year_below_is_a_newcomer() -> None:
     two = [(year, f"{year}-09-12 15:00", "A", "B", 4, 0) for year in (2020, 2022)]
     between = (2021, "2021-09-12 15:00", "B", "C", 0, 0)
@@ -180,5 +245,6 @@ def test_a_match_dated_into_the_next_season_is_refused() -> None:
 
 def test_no_matches_have_no_ratings() -> None:
     nothing = rate(league(seasons=1).iloc[:0])
+    assert list(nothing.per_match.columns) == list(MATCH_RATINGS)
     assert nothing.per_match.empty
     assert nothing.per_team.empty

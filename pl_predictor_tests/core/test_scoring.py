@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from pl_predictor.core.features import MARKET
+from pl_predictor.core.market import implied_probabilities
 from pl_predictor.core.scoring import (
+    CLOSING,
     FEWEST_DAYS,
+    METRICS,
     PROBABILITIES,
     Score,
     brier,
@@ -22,14 +25,21 @@ from pl_predictor.core.scoring import (
     one_hot,
     rps,
     scorecard,
+    with_closing_odds,
 )
+from pl_predictor_tests.frames import forecast, matches, played
 
-OWN = ["rps", "log_loss", "brier", "accuracy", "f1_weighted", "precision_weighted", "recall_weighted"]
+SLOPES = ["calibration_slope_home", "calibration_slope_draw", "calibration_slope_away"]
+OWN = [
+    *("rps", "log_loss", "brier", "accuracy", "f1_weighted", "precision_weighted", "recall_weighted", "f1_macro"),
+    *("calibration_error", *SLOPES),
+]
 AGAINST_MARKET = ["rps_market", "log_loss_market", "rps_skill"]
+AGAINST_CLOSE = ["rps_close", "log_loss_close", "rps_skill_close"]
 
 
 def forecasts(n: int = 60, *, days: int = 12, priced: int = 0, seed: int = 3) -> pd.DataFrame:
-    """A forecast frame with results, `priced` of them with market probabilities."""
+    """A forecast frame with results, the first `priced` of them with market probabilities."""
     rng = np.random.default_rng(seed)
     p, market = rng.dirichlet([4, 3, 3], size=n), rng.dirichlet([5, 3, 3], size=n)
     market[priced:] = np.nan
@@ -92,6 +102,7 @@ def test_classification_scores_are_those_of_scikit_learn(pairs: list[tuple[str, 
         "f1_weighted": f1,
         "precision_weighted": precision,
         "recall_weighted": recall,
+        "f1_macro": f1_score(result, prediction, labels=["H", "D", "A"], average="macro", zero_division=0),
     }
     assert {name: float(value) for name, value in own.items()} == pytest.approx(theirs)
 
@@ -119,6 +130,61 @@ def test_the_market_is_compared_on_its_own_matches_only() -> None:
     assert scores["rps_skill"].value == pytest.approx(1 - own / market)
     assert scores["log_loss_market"].value == pytest.approx(log_loss(priced[list(MARKET)].to_numpy(), result).mean())
     assert {scores[name].n for name in AGAINST_MARKET} == {40}
+
+
+def test_the_closing_odds_are_compared_on_their_own_matches_only() -> None:
+    frame = forecasts(priced=40)
+    close = np.random.default_rng(8).dirichlet([5, 3, 3], size=60)
+    close[:25] = np.nan
+    frame[list(CLOSING)] = close
+    scores, closed = by_name(scorecard(frame)), frame.tail(35)
+    assert list(scores) == list(METRICS) == OWN + AGAINST_MARKET + AGAINST_CLOSE
+    result = closed["result"].to_numpy()
+    own, theirs = (rps(closed[list(names)].to_numpy(), result).mean() for names in (PROBABILITIES, CLOSING))
+    assert scores["rps_close"].value == pytest.approx(theirs)
+    assert scores["rps_skill_close"].value == pytest.approx(1 - own / theirs)
+    assert scores["log_loss_close"].value == pytest.approx(log_loss(closed[list(CLOSING)].to_numpy(), result).mean())
+    assert {scores[name].n for name in AGAINST_CLOSE} == {35}
+    assert {scores[name].n for name in AGAINST_MARKET} == {40}
+
+
+def test_closing_odds_join_the_forecasts_of_their_match_and_stay_unknown_elsewhere() -> None:
+    prices = {"closing_home_odds": 2.0, "closing_draw_odds": 3.5, "closing_away_odds": 4.0, "closing_source": "AvgC"}
+    known = matches(
+        played("Leeds", "Wigan", "2023-08-12 15:00", 1, 0),
+        played("Stoke", "Derby", "2023-08-13 15:00", 1, 0, **prices),
+    )
+    made = pd.DataFrame(
+        [forecast("Stoke", "Derby", "2023-08-13 15:00"), forecast("Leeds", "Wigan", "2023-08-12 15:00")], index=[7, 3]
+    )
+    joined = with_closing_odds(made, known)
+    pd.testing.assert_frame_equal(joined[list(made)], made)
+    assert_allclose(joined.loc[[7], list(CLOSING)], implied_probabilities(np.array([[2.0, 3.5, 4.0]])))
+    assert joined.loc[3, list(CLOSING)].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("frame", "absent"),
+    [
+        (forecasts(9, days=9), set(SLOPES)),
+        (forecasts().assign(result=["D"] * 9 + ["H", "A", "A"] * 17), {"calibration_slope_draw"}),
+        (forecasts().assign(p_home=0.5, p_draw=0.3, p_away=0.2), set(SLOPES)),
+    ],
+    ids=["too few matches", "nine draws", "always the same forecast"],
+)
+def test_a_slope_that_does_not_exist_is_absent(frame: pd.DataFrame, absent: set[str]) -> None:
+    scores = by_name(scorecard(frame))
+    assert set(OWN) - set(scores) == absent
+    assert all(np.isfinite(score.value) for score in scores.values())
+
+
+def test_a_slope_that_some_resample_does_not_have_has_no_interval() -> None:
+    """One away win stands between those that would be separated; a resample without its day has no slope."""
+    frame = forecasts(24, days=24).assign(p_home=np.linspace(0.2, 0.8, 24), result=["A"] * 12 + ["H"] * 12)
+    frame.loc[[11, 12], "result"] = ["H", "A"]
+    slope = by_name(scorecard(frame))["calibration_slope_home"]
+    assert np.isfinite(slope.value)
+    assert (slope.low, slope.high) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +224,17 @@ def test_an_interval_holds_its_value_and_is_as_wide_as_the_standard_error_says()
     accuracy = by_name(scorecard(frame))["accuracy"]
     expected = 2 * 1.96 * np.sqrt(accuracy.value * (1 - accuracy.value) / 900)
     assert (accuracy.high or 0) - (accuracy.low or 0) == pytest.approx(expected, rel=0.1)
+
+
+def test_the_calibration_error_of_calibrated_forecasts_lies_inside_its_interval() -> None:
+    """Though every resample's is larger, or nearly: it has the noise of the sample and its own."""
+    frame = forecasts(900, days=300)
+    chance = np.random.default_rng(1).random((900, 1))
+    happened = (chance > frame[list(PROBABILITIES)].to_numpy().cumsum(axis=1)).sum(axis=1)
+    error = by_name(scorecard(frame.assign(result=np.array(["H", "D", "A"], dtype=object)[happened])))[
+        "calibration_error"
+    ]
+    assert 0.0 <= (error.low or 0.0) < error.value < (error.high or 0.0)
 
 
 def test_matches_of_a_day_are_resampled_together() -> None:

@@ -20,6 +20,7 @@ def test_every_match_is_forecast_once_from_before_its_kick_off(
     done = run("backtest", "--first", "2022", "--last", "2023", "--out", str(file), *options, env=using(environment))
     assert done.returncode == 0, done.stderr
     assert "Walk-forward of 2022/23 to 2023/24" in done.stdout
+    assert "By season" in done.stdout
     assert ("rps market" in done.stdout) is (not options)
     forecasts = pd.read_csv(file, parse_dates=TIMES)
     assert list(forecasts) == [*COLUMNS, "information", "model"]
@@ -36,7 +37,7 @@ def test_every_match_is_forecast_once_from_before_its_kick_off(
     ("arguments", "sentence"),
     [
         (("2023", "2022"), "--first 2023 is after --last 2022: name the earlier season first"),
-        (("2014", "2015"), "season 2014 cannot be forecast: .* are 2015 to 2015; choose --first and --last"),
+        (("2014", "2015"), "season 2014 cannot be forecast: .* are 2015 to 2025; choose among these"),
         (("2025", "2030"), "season 2026 cannot be forecast: .* are 2015 to 2025"),
     ],
 )

@@ -140,3 +140,27 @@ def test_a_damaged_row_of_the_snapshot_is_named_and_stores_nothing(
     with pytest.raises(PredictorError, match=r"matches: .*2122/E0\.csv.*line 101.*zz"):
         run_loop(environment, lambda _: None)
     assert rows(environment, "matches") == 0
+
+
+LEAK = """
+CREATE FUNCTION tell_the_goals() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.features = jsonb_set(NEW.features, '{home_form}', to_jsonb(coalesce(NEW.home_goals, 0)));
+    RETURN NEW;
+END $$;
+CREATE TRIGGER leak BEFORE INSERT ON match_features FOR EACH ROW EXECUTE FUNCTION tell_the_goals();
+"""
+
+
+def test_features_that_know_the_result_stop_the_run_before_anything_is_trained_or_forecast(
+    environment: Settings,
+) -> None:
+    engine = open_engine(environment.database_url(environment.postgres_db))
+    with engine.begin() as connection:
+        connection.execute(text(LEAK))
+    engine.dispose()
+    said = refusal("run", env=using(environment))
+    assert said.startswith("pl-predictor: features: home_form, ")
+    assert "know what came after their odds" in said
+    assert rows(environment, "match_features") > 0
+    assert rows(environment, "model_predictions") == 0

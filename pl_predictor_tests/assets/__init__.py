@@ -1,0 +1,1 @@
+"""Tests of pl_predictor.assets."""
