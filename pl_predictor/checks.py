@@ -119,7 +119,8 @@ def nothing_knows_the_future(
     from pl_predictor.core.model import forecast_round
 
     moment = feed.moment(context)
-    stored = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
+    # Features of an earlier moment would differ from what is known now, and that would be no leak.
+    stored = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=True)
     matches, below = (
         postgres.matches.matches(moment.as_of, replay=moment.replay, division=division) for division in ("E0", "E1")
     )
@@ -137,7 +138,8 @@ def judge_leaks(leaks: list[Leak], rounds: list[datetime], matches: int) -> dg.A
     """The verdict on what changed when the future after these rounds did."""
     shown: dict[str, Any] = {"leaks": len(leaks), "matches": matches, "rounds": ", ".join(map(str, rounds))}
     if leaks:
-        shown["which"] = dg.MetadataValue.md(table(pd.DataFrame(leaks[:20])))
+        every_digit = pd.DataFrame(leaks[:20]).astype({"value": str, "with_another_future": str})
+        shown["which"] = dg.MetadataValue.md(table(every_digit))
         names = ", ".join(sorted({leak.name for leak in leaks}))
         verdict = f"{names} of {leaks[0].home_team} - {leaks[0].away_team} and others know what came after their odds"
     elif rounds:

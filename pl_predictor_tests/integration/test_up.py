@@ -23,10 +23,10 @@ from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, up, wait_for
 
-STATE_OF_ASSETS = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }"
+STATE_OF_ASSETS = "{ assetNodes { jobNames assetMaterializations(limit: 1) { runId } } }"
 LAUNCH = """
 mutation { launchRun(executionParams: {
-  selector: {repositoryName: "__repository__", repositoryLocationName: "pl_predictor", jobName: "__ASSET_JOB"},
+  selector: {repositoryName: "__repository__", repositoryLocationName: "pl_predictor", jobName: "loop"},
   runConfigData: {}, mode: "default"
 }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
 """
@@ -92,11 +92,11 @@ def forecasts(env: dict[str, str]) -> int:
     return count
 
 
-def test_every_asset_is_materialized_when_it_says_that_it_stays(
+def test_every_asset_of_the_loop_is_materialized_when_it_says_that_it_stays(
     platform: "subprocess.Popen[str]", env: dict[str, str]
 ) -> None:
     assert platform.poll() is None
-    nodes = graphql(env, STATE_OF_ASSETS)["assetNodes"]
+    nodes = [node for node in graphql(env, STATE_OF_ASSETS)["assetNodes"] if "loop" in node["jobNames"]]
     assert len(nodes) == 7
     assert all(node["assetMaterializations"] for node in nodes)
     assert forecasts(env) == 10
@@ -133,7 +133,7 @@ def test_no_password_stands_on_a_command_line(platform: "subprocess.Popen[str]",
     assert not any(address.password in line for line in command_lines(env).values())
 
 
-def test_materialize_all_works_with_one_click(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
+def test_the_whole_loop_is_materialized_with_one_click(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
     launched = graphql(env, LAUNCH)["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     query = f'{{ runOrError(runId: "{launched["run"]["runId"]}") {{ ... on Run {{ status }} }} }}'
