@@ -19,9 +19,10 @@ from pl_predictor.assets.performance_metrics import performance_metrics
 from pl_predictor.assets.predictions import predictions
 from pl_predictor.assets.presentation import table
 from pl_predictor.code_version import feature_version
+from pl_predictor.core.features import FEATURES, MARKET, build
 from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.core.freshness import results_freshness
-from pl_predictor.core.leakage import Leak, feature_leaks, forecast_leaks, rounds_to_look_at
+from pl_predictor.core.leakage import Leak, feature_leaks, forecast_leaks, rounds_to_look_at, unequal
 from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
@@ -124,6 +125,9 @@ def nothing_knows_the_future(
     matches, below = (
         postgres.matches.matches(moment.as_of, replay=moment.replay, division=division) for division in ("E0", "E1")
     )
+    if unequal(stored, build(matches, below), (*FEATURES, *MARKET)):
+        said = "the features are older than the matches: materialize features, and look again"
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.ERROR, description=said)
     rounds = rounds_to_look_at(stored, moment.as_of)
     leaks: list[Leak] = []
     for collected in rounds:

@@ -41,6 +41,6 @@ def features(context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postg
         metadata={
             **rows(built, preview=built.drop(columns=["season"]).iloc[::-1]),
             "as_of": dg.MetadataValue.timestamp(as_of),
-            "strengths": dg.MetadataValue.md(plots.strengths(rate(known).per_team)),
+            "strengths": dg.MetadataValue.md(plots.strengths(rate(known, below=rate(below).by_season).per_team)),
         }
     )

@@ -12,6 +12,7 @@ from pl_predictor.assets.features import features
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows, scores_table, slices_table
 from pl_predictor.code_version import code_version, feature_version, forecaster_name
+from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.matches import UK, season_name
 from pl_predictor.core.slices import ALL, scores_by_slice
 from pl_predictor.resources.match_feed import MatchFeed
@@ -59,16 +60,25 @@ def season_backtest(context: dg.AssetExecutionContext, feed: MatchFeed, postgres
     seen = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     seasons = sorted(int(key) for key in context.partition_keys)
+    results = {"matches": int(known["result"].notna().sum()), "features": int(seen["result"].notna().sum())}
+    if results["matches"] != results["features"]:
+        raise PredictorError(
+            f"the features know {results['features']} results and the matches {results['matches']}: materialize "
+            "features first"
+        )
     newest = seen.loc[seen["result"].notna(), "season"].max()
     begun = [season for season in seasons if season <= newest]
     forecasts = pd.DataFrame({"season": []})
     if begun:
         forecasts = backtest(seen, first_season=begun[0], last_season=begun[-1])
-        forecasts = with_closing_odds(forecasts, known).assign(model=forecaster_name())
+        forecasts = with_closing_odds(forecasts, known, moment.as_of).assign(model=forecaster_name())
     for season in seasons:
         made = forecasts[forecasts["season"] == season].reset_index(drop=True)
         scores = scores_by_slice(made, known)
-        postgres.backtests.replace(season, made, scores, code_version=code_version(), dagster_run_id=context.run.run_id)
+        if len(made):  # a replay of an earlier moment does not undo what was kept of a later season
+            postgres.backtests.replace(
+                season, made, scores, code_version=code_version(), dagster_run_id=context.run.run_id
+            )
         shown = _about(made, scores) if len(made) else _nothing_yet(season, moment.as_of)
         context.add_asset_metadata(
             {"season": season_name(season), "as_of": dg.MetadataValue.timestamp(moment.as_of), **shown},

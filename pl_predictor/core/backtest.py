@@ -14,8 +14,8 @@ def backtest(features: pd.DataFrame, *, first_season: int, last_season: int) -> 
     """Forecasts of every finished match of these seasons, with result and market (forecast frame), and made_at: when
     all that the forecast rests on was known (UTC).
 
-    The forecaster is fitted anew every four weeks, its combination on trials on up to eight seasons before. A season's
-    rows are the same whichever seasons are asked for with it. PredictorError for a season that cannot be forecast.
+    The forecaster is fitted anew every four weeks, its combination on trials on the last eight seasons. A season's rows
+    are the same whichever seasons are asked for with it. PredictorError for a season that cannot be forecast.
     """
     possible = seasons_with_history(features)
     missing = sorted(set(range(first_season, last_season + 1)) - set(possible))
@@ -28,7 +28,7 @@ def backtest(features: pd.DataFrame, *, first_season: int, last_season: int) -> 
     begin = max(possible[0], first_season - RECORD_SEASONS)
     record = trials(features, first_season=begin, last_season=last_season, forecast=forecast_families)
     seasons = [
-        walk_forward(features, record[record["season"] >= season - RECORD_SEASONS], season=season, fit=fit_forecaster)
+        walk_forward(features, record, season=season, fit=fit_forecaster)
         for season in range(first_season, last_season + 1)
     ]
     return pd.concat(seasons, ignore_index=True)

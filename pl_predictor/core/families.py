@@ -65,11 +65,10 @@ class GoalsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             for name in ("home_goals", "away_goals")
         )
         self.classes_ = np.unique(np.asarray(y).astype(str))
-        independent, shift = self._independent(X)
-        result = np.asarray(y, dtype=object)
+        result, corrected = np.asarray(y, dtype=object), self._corrected(X)
 
         def loss(rho: float) -> float:
-            return float(weight @ log_loss(independent + rho * shift, result))
+            return float(weight @ log_loss(corrected(rho), result))
 
         self.rho_ = float(minimize_scalar(loss, bounds=(-0.3, 0.2), method="bounded", options={"xatol": 1e-6}).x)
         return self
@@ -77,26 +76,27 @@ class GoalsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
         """(n, 3), in the order of classes_: away win, draw, home win."""
         check_is_fitted(self)
-        independent, shift = self._independent(X)
-        return (independent + self.rho_ * shift)[:, ::-1]
+        return self._corrected(X)(self.rho_)[:, ::-1]
 
     def _regression(self) -> Pipeline:
         return make_pipeline(
             _columns(STRENGTHS), PoissonRegressor(alpha=self.regularisation, solver="newton-cholesky", max_iter=500)
         )
 
-    def _independent(self, X: pd.DataFrame) -> tuple[Floats, Floats]:
-        """H, D, A where rho is 0, and what they gain with each unit of rho.
+    def _corrected(self, X: pd.DataFrame) -> Callable[[float], Floats]:
+        """H, D, A as a function of rho, which counts as far as each score's probability allows.
 
-        tau moves the same l m exp(-l - m) into 1-0, into 0-1, out of 0-0 and out of 1-1.
+        With each unit of rho, tau moves the same l m exp(-l - m) into 1-0, into 0-1, out of 0-0 and out of 1-1.
         """
         home, away = self.home_.predict(X)[:, None], self.away_.predict(X)[:, None]
         goals = np.arange(MOST_GOALS + 1)
         one, two = poisson.pmf(goals, home), poisson.pmf(goals, away)
         fewer = np.cumsum(two, axis=1) - two
         p = np.column_stack([(one * fewer).sum(1), (one * two).sum(1), (two * (np.cumsum(one, axis=1) - one)).sum(1)])
-        moved = home * away * np.exp(-home - away)
-        return p / p.sum(axis=1, keepdims=True), moved * np.array([1.0, -2.0, 1.0])
+        p /= p.sum(axis=1, keepdims=True)
+        moved = home * away * np.exp(-home - away) * np.array([1.0, -2.0, 1.0])
+        least, most = -1.0 / np.maximum(home, away), np.minimum(1.0, 1.0 / (home * away))
+        return lambda rho: p + np.clip(rho, least, most) * moved
 
 
 def _columns(names: tuple[str, ...]) -> ColumnTransformer:

@@ -50,12 +50,14 @@ class Leak(NamedTuple):
 def rounds_to_look_at(features: pd.DataFrame, as_of: datetime) -> list[datetime]:
     """The newest round whose odds were collected by `as_of`, and one of the past that is another every day.
 
-    features: a feature frame. Of the past: of seasons that can be forecast with a season of trials before them. Empty
-    where there is no such round.
+    features: a feature frame. Rounds are of seasons with a season before them that can be tried; the newest may be a
+    season's opening. Empty where there is no such round.
     """
+    possible = seasons_with_history(features)
+    if not possible:
+        return []
     collected = odds_known_from(features["kickoff"])
-    possible = seasons_with_history(features)[1:]
-    rounds = sorted(set(collected[(collected <= as_of) & features["season"].isin(possible)]))
+    rounds = sorted(set(collected[(collected <= as_of) & (features["season"] > possible[0])]))
     if not rounds:
         return []
     past = rounds[crc32(as_of.date().isoformat().encode()) % len(rounds)]
@@ -70,16 +72,19 @@ def scramble(matches: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     """
     unplayed = result_known_from(matches["kickoff"]) > moment
     unpriced = odds_known_from(matches["kickoff"]) > moment
+    everything = pd.Series(True, index=matches.index)
     other = matches.copy()
     for hidden, names, step in (
         (unplayed, ("home_goals",), 1),
         (unplayed, ("away_goals",), 2),  # another one, so that the margin changes, too
         (unplayed, STATISTICS, 3),
         (unpriced, (*PRE_MATCH_ODDS, *MAX_ODDS), 1.0),
-        (unplayed | True, CLOSING_ODDS, 1.0),
+        (everything, CLOSING_ODDS, 1.0),
     ):
         for name in names:
             other[name] = matches[name].where(~hidden, (matches[name] + step).fillna(3))
+    for hidden, name in ((unpriced, "odds_source"), (everything, "closing_source")):
+        other[name] = matches[name].where(~hidden, "another")
     other["result"] = matches["result"].where(~unplayed, matches["result"].map(_OTHER_RESULT))
     return other
 
@@ -95,7 +100,7 @@ def feature_leaks(
     rebuilt = build(scramble(matches, moment), scramble(below, moment))
     rebuilt = rebuilt.set_index(list(KEY)).loc[pd.MultiIndex.from_frame(stored[list(KEY)])].reset_index()
     priced = (odds_known_from(stored["kickoff"]) <= moment).to_numpy()
-    return _unequal(stored[priced], rebuilt[priced], (*FEATURES, *MARKET)), rebuilt
+    return unequal(stored[priced], rebuilt[priced], (*FEATURES, *MARKET)), rebuilt
 
 
 def forecast_leaks(stored: pd.DataFrame, rebuilt: pd.DataFrame, moment: datetime, *, forecast: Forecast) -> list[Leak]:
@@ -103,10 +108,11 @@ def forecast_leaks(stored: pd.DataFrame, rebuilt: pd.DataFrame, moment: datetime
 
     The model's own probabilities, too: the market's weight may hide what the model knows.
     """
-    return _unequal(forecast(stored, moment), forecast(rebuilt, moment), (*PROBABILITIES, *MODEL))
+    return unequal(forecast(stored, moment), forecast(rebuilt, moment), (*PROBABILITIES, *MODEL))
 
 
-def _unequal(one: pd.DataFrame, two: pd.DataFrame, names: tuple[str, ...]) -> list[Leak]:
+def unequal(one: pd.DataFrame, two: pd.DataFrame, names: tuple[str, ...]) -> list[Leak]:
+    """The values in which two frames of the same matches in the same order differ, bit by bit; NaN equals NaN."""
     values, others = (frame[list(names)].to_numpy(dtype=np.float64) for frame in (one, two))
     rows, columns = np.nonzero((values != others) & ~(np.isnan(values) & np.isnan(others)))
     keys = _keys(one)

@@ -26,7 +26,7 @@ from pl_predictor.core.combination import (
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.families import FAMILIES, fit_family, predict_family
 from pl_predictor.core.features import FEATURES, MARKET, TARGETS
-from pl_predictor.core.matches import KEY, OUTCOMES, odds_known_from, result_known_from
+from pl_predictor.core.matches import KEY, OUTCOMES, odds_known_from
 from pl_predictor.core.scoring import PROBABILITIES, one_hot
 from pl_predictor.core.walk_forward import FEWEST_RESULTS, fit_at, seasons_with_history, trials
 
@@ -37,7 +37,7 @@ TRUSTED_TYPES: Final = [
 ]
 """What skops.io.load must be told to trust, beyond what it trusts by itself."""
 RECORD_SEASONS: Final = 8
-"""Seasons of trials that the combination is fitted on."""
+"""Seasons of trials that the combination is fitted on, the running one among them."""
 HALF_LIFE: Final = 8 * 365.25
 """Days after which a match weighs half as much in a fit: the game and its home advantage change."""
 
@@ -163,19 +163,21 @@ def train(features: pd.DataFrame, *, seasons: int = RECORD_SEASONS) -> TrainedFo
 def forecast_round(features: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     """The forecasts (forecast frame) of the matches whose odds were collected at `moment`, as they were made then.
 
-    The combination comes from trials on the season and the one before it, as far as they were known; the frame may hold
-    what came later. PredictorError where fewer than 100 results precede the season before.
+    The combination comes from trials on their season and the last one before it that can be tried; the frame may hold
+    what came later. ValueError where there is none.
     """
     ours = features[odds_known_from(features["kickoff"]) == moment]
     season = int(ours["season"].min())
-    known = features.assign(result=features["result"].where(result_known_from(features["kickoff"]) <= moment, None))
-    record = trials(known, first_season=season - 1, last_season=season, forecast=forecast_families)
+    tried = max(earlier for earlier in seasons_with_history(features) if earlier < season)
+    record = trials(features, first_season=tried, last_season=season, forecast=forecast_families)
     return fit_at(moment, features, record, fit_forecaster).forecast(ours)
 
 
 def fit_forecaster(past: pd.DataFrame, record: pd.DataFrame) -> MatchForecaster:
-    """The forecaster for what follows `past` (feature frame with results), its combination from the trials `record`."""
-    found = fit_combination(record)
+    """The forecaster for what follows `past` (feature frame with results), its combination from the trials `record`, of
+    which the last eight seasons count."""
+    recent = sorted(set(record["season"]))[-RECORD_SEASONS:]
+    found = fit_combination(record[record["season"].isin(recent)])
     forecaster = MatchForecaster(
         families=found.families,
         sharpness=found.sharpness,

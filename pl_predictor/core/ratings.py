@@ -61,7 +61,7 @@ class RatingRules:
     relegated: int = 3
     """How many of the bottom of last season's table stand for the promoted."""
     promotion_share: float = 0.25
-    """Part of what set a promoted team apart from the others, in the division below, that it takes along."""
+    """Part of a promoted team's distance to the top of the division below that it takes along."""
 
 
 MATCH_RATINGS: Final = (
@@ -82,7 +82,8 @@ class Ratings:
 
     per_team: the teams of the last season as the last result left them, strongest first, indexed by team: attack,
     defence (log goals, 0 is about the mean), elo (points), pi_home, pi_away (goals, as the paper scales them), played
-    (results counted this season). by_season: the same of every season at its end, in no order.
+    (results counted this season), place (in the table, 1 is its top). by_season: the same of every season at its end,
+    in no order.
     """
 
     per_match: pd.DataFrame
@@ -172,28 +173,30 @@ class _League:
         last, rules = self.teams, self.rules
         mean = _mean([team.strength() for team in last.values()]) if last else Strength(0, 0, rules.elo_mean, 0, 0)
         kept = {name: _towards(mean, team.strength(), rules.season_shrinkage) for name, team in last.items()}
-        bottom = sorted(last, key=lambda name: last[name].place())[: rules.relegated]
-        newcomer = _mean([kept[name] for name in bottom]) if bottom else mean
+        table = sorted(last, key=lambda name: last[name].place()) if any(team.played for team in last.values()) else []
+        newcomer = _mean([kept[name] for name in table[: rules.relegated]]) if table else mean
         self.close()
+        follows = self.season == season - 1
         self.season = season
         newcomers = [name for name in self.members[season] if name not in kept]
         kept |= self._promoted(newcomers, newcomer, season - 1)
-        self.teams = {
-            name: _Team(*kept[name], promoted=bool(last) and name in newcomers) for name in self.members[season]
-        }
+        self.teams = {name: _Team(*kept[name], promoted=follows and name in newcomers) for name in self.members[season]}
 
     def _promoted(self, names: list[str], usual: Strength, season: int) -> dict[str, Strength]:
-        """What the promoted start with: as usual, and apart from each other as far as the division below showed."""
+        """What the promoted start with: as usual, and better or worse as the division below showed.
+
+        Against the top of its table, and not the others that were promoted: of those, a list of fixtures may name one.
+        """
+        start = dict.fromkeys(names, usual)
         table = self.below.get(season)
-        if table is None or not set(names) <= set(table.index):
-            return dict.fromkeys(names, usual)
-        there = {name: Strength(*table.loc[name, list(Strength._fields)]) for name in names}
-        mean = _mean(list(there.values())) if there else usual
-        share = self.rules.promotion_share
-        return {
-            name: Strength(*(u + share * (o - m) for u, o, m in zip(usual, own, mean, strict=True)))
-            for name, own in there.items()
-        }
+        if table is None:
+            return start
+        top = table.nsmallest(self.rules.relegated, "place")[list(Strength._fields)].mean()
+        for name in set(names) & set(table.index):
+            own = table.loc[[name], list(Strength._fields)].iloc[0]
+            better = self.rules.promotion_share * (own - top).to_numpy(dtype=np.float64)
+            start[name] = Strength(*(np.array(usual) + better).tolist())
+        return start
 
     def close(self) -> None:
         """Keep the season's teams as they are now."""
@@ -332,9 +335,11 @@ def _results(matches: pd.DataFrame) -> list[_Played | None]:
 
 
 def _table(teams: Mapping[str, _Team]) -> pd.DataFrame:
-    rows = [(*team.strength(), team.played) for team in teams.values()]
+    champion_first = sorted(teams, key=lambda name: teams[name].place(), reverse=True)
+    place = {name: number for number, name in enumerate(champion_first, start=1)}
+    rows = [(*team.strength(), team.played, place[name]) for name, team in teams.items()]
     names = pd.Index(list(teams), name="team", dtype=object)
-    return pd.DataFrame(rows, index=names, columns=[*Strength._fields, "played"])
+    return pd.DataFrame(rows, index=names, columns=[*Strength._fields, "played", "place"])
 
 
 def _pi_goals(rating: float) -> float:

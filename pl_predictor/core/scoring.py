@@ -8,6 +8,7 @@ never 0 or NaN.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ MODEL: Final = ("model_home", "model_draw", "model_away")
 """What was forecast before the market entered."""
 CLOSING: Final = ("closing_home", "closing_draw", "closing_away")
 """The de-vigged closing odds: what the market knew last. Forecasts are compared with them, and never made from them."""
+CLOSING_SETTLES: Final = timedelta(hours=48)
 RESAMPLES: Final = 1_000
 LEVEL: Final = 0.95
 FEWEST_DAYS: Final = 5
@@ -133,10 +135,12 @@ def classification(table: Floats) -> dict[str, Floats]:
     }
 
 
-def with_closing_odds(forecasts: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
-    """The forecast frame with CLOSING: the de-vigged closing odds of its matches in a match frame; NaN without any."""
+def with_closing_odds(forecasts: pd.DataFrame, matches: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
+    """The forecast frame with CLOSING: the de-vigged closing odds of its matches in a match frame; NaN without any, and
+    within 48 hours of kick-off, since averages are revised after they are first published."""
     prices = forecasts[list(KEY)].merge(matches[[*KEY, *CLOSING_ODDS]], how="left", on=list(KEY), validate="one_to_one")
     closing = implied_probabilities(prices[list(CLOSING_ODDS)].to_numpy(dtype=np.float64))
+    closing[(forecasts["kickoff"] + CLOSING_SETTLES > as_of).to_numpy()] = np.nan
     return forecasts.assign(**dict(zip(CLOSING, closing.T, strict=True)))
 
 

@@ -38,7 +38,7 @@ def backtest(settings: Settings, *, first: int, last: int, odds: bool = True) ->
     if not odds:
         features[list(MARKET)] = float("nan")
     forecasts = forecast_seasons(features, first_season=first, last_season=last)
-    return with_closing_odds(forecasts, known).assign(model=forecaster_name())
+    return with_closing_odds(forecasts, known, datetime.now(timezone.utc)).assign(model=forecaster_name())
 
 
 def _known(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -15,6 +15,8 @@ from pl_predictor.core.market import implied_probabilities
 from pl_predictor.core.matches import (
     CLOSING_ODDS,
     KEY,
+    MATCH_COLUMNS,
+    MAX_ODDS,
     PRE_MATCH_ODDS,
     STATISTICS,
     UK,
@@ -22,9 +24,9 @@ from pl_predictor.core.matches import (
     odds_known_from,
     result_known_from,
 )
-from pl_predictor.core.model import fit_forecaster, forecast_round
+from pl_predictor.core.model import fit_forecaster, forecast_families, forecast_round
 from pl_predictor.core.walk_forward import fit_at
-from pl_predictor_tests.core.league import league
+from pl_predictor_tests.core.league import fixtures_only, league
 
 
 def dates_only(matches: pd.DataFrame) -> pd.DataFrame:
@@ -44,18 +46,20 @@ MOMENT = ROUNDS[-5]
 def test_another_future_changes_every_cell_that_was_not_known_and_no_other() -> None:
     other = scramble(MATCHES, MOMENT)
     unplayed, unpriced = result_known_from(MATCHES["kickoff"]) > MOMENT, odds_known_from(MATCHES["kickoff"]) > MOMENT
-    always = unplayed | True
-    for hidden, names in (
+    everything, nothing = unplayed | True, unplayed & False
+    fixed = (*KEY, "kickoff", "kickoff_time_known")
+    kinds = (
         (unplayed, ("home_goals", "away_goals", "result", *STATISTICS)),
-        (unpriced, PRE_MATCH_ODDS),
-        (always, CLOSING_ODDS),
-    ):
+        (unpriced, (*PRE_MATCH_ODDS, *MAX_ODDS, "odds_source")),
+        (everything, (*CLOSING_ODDS, "closing_source")),
+        (nothing, fixed),
+    )
+    assert sorted(name for _, names in kinds for name in names) == sorted(MATCH_COLUMNS)
+    for hidden, names in kinds:
         for name in names:
             both_null = other[name].isna() & MATCHES[name].isna()
             same = (other[name] == MATCHES[name]).fillna(False) | both_null
             assert (~same).tolist() == hidden.tolist(), name
-    fixed = [*KEY, "kickoff", "kickoff_time_known"]
-    pd.testing.assert_frame_equal(other[fixed], MATCHES[fixed])
     margin = MATCHES["home_goals"] - MATCHES["away_goals"]
     assert (other["home_goals"] - other["away_goals"] != margin).tolist() == unplayed.tolist()
 
@@ -130,11 +134,31 @@ def scaler_of_everything(features: pd.DataFrame, moment: datetime) -> pd.DataFra
     return fitted.forecast(scaled[odds_known_from(features["kickoff"]) == moment])
 
 
-@pytest.mark.parametrize("planted", [shuffled_split, scaler_of_everything])
+def trials_that_know_their_own_season(features: pd.DataFrame, moment: datetime) -> pd.DataFrame:
+    ours = features[odds_known_from(features["kickoff"]) == moment]
+    seasons = [int(ours["season"].min()) - 1, int(ours["season"].min())]
+    record = pd.concat(
+        forecast_families(features[features["season"] <= season], features[features["season"] == season])
+        for season in seasons
+    )
+    return fit_at(moment, features, record, fit_forecaster).forecast(ours)
+
+
+@pytest.mark.parametrize("planted", [shuffled_split, scaler_of_everything, trials_that_know_their_own_season])
 def test_a_leak_planted_into_the_fit_is_caught(planted: Forecast) -> None:
     _, rebuilt = feature_leaks(BUILT, MATCHES, BELOW, MOMENT)
     leaks = forecast_leaks(BUILT, rebuilt, MOMENT, forecast=planted)
     assert {leak.name for leak in leaks} >= {"model_home", "model_draw", "model_away"}
+
+
+def test_the_opening_of_a_season_without_results_is_the_newest_round() -> None:
+    running = league(seasons=6)
+    opening = running["season"] == running["season"].max()
+    built = build(fixtures_only(running, opening))
+    as_of = running.loc[opening, "kickoff"].min()
+    newest = rounds_to_look_at(built, as_of.to_pydatetime())[-1]
+    assert newest == odds_known_from(running.loc[opening, "kickoff"]).min()
+    assert len(forecast_round(built, newest))
 
 
 def test_the_newest_round_is_looked_at_and_one_of_the_past_that_changes_every_day() -> None:

@@ -193,18 +193,41 @@ def test_the_promoted_start_as_the_bottom_three_of_the_last_table_ended() -> Non
 
 
 def test_the_promoted_are_told_apart_by_the_division_below_where_it_is_known() -> None:
-    above = [(2020, "2020-09-12 15:00", "A", "B", 1, 0), (2021, "2021-08-14 15:00", "Up", "A", None, None)]
-    above.append((2021, "2021-08-14 15:00", "Also up", "B", None, None))
+    first = (2020, "2020-09-12 15:00", "A", "B", 1, 0)
+    opening = (2021, "2021-08-13 20:00", "Up", "A", None, None)
+    round_of_it = (first, opening, (2021, "2021-08-14 15:00", "Also up", "B", None, None))
     below = rate(played((2020, "2020-09-12 15:00", "Up", "Also up", 4, 0))).by_season
-    there = below[2020]["attack"].to_dict()
-    unknown = {2020: below[2020].drop("Up"), 2019: below[2020]}
-    usual, told, half_told = (
-        rate(played(*above), below=known).per_team["attack"].to_dict() for known in (None, below, unknown)
+    there = below[2020]["attack"]
+    usual, told, alone, unknown = (
+        rate(played(*rows), below=known).per_team["attack"].to_dict()
+        for rows, known in (
+            (round_of_it, None),
+            (round_of_it, below),
+            ((first, opening), below),
+            (round_of_it, {2019: below[2020]}),
+        )
     )
     assert usual["Up"] == usual["Also up"]
-    assert told["Up"] - told["Also up"] == pytest.approx(RULES.promotion_share * (there["Up"] - there["Also up"]))
-    assert (told["Up"] + told["Also up"]) / 2 == pytest.approx(usual["Up"])
-    assert half_told == usual
+    for name in ("Up", "Also up"):
+        apart = RULES.promotion_share * (there.to_dict()[name] - there.mean())
+        assert told[name] - usual[name] == pytest.approx(apart, abs=1e-12)
+    assert alone["Up"] == told["Up"], "whatever else the list of fixtures names by then"
+    assert unknown == usual
+
+
+def test_nobody_is_promoted_from_or_relegated_by_a_season_that_was_not_played() -> None:
+    one, none, two = (
+        (year, f"{year}-09-12 15:00", home, away, *goals)
+        for year, home, away, goals in (
+            (2020, "A", "B", (4, 0)),
+            (2021, "A", "B", (None, None)),
+            (2022, "N", "A", (None, None)),
+        )
+    )
+    after_it = rate(played(one, none, two)).per_team["elo"].to_dict()
+    assert after_it["N"] == pytest.approx(RULES.elo_mean, abs=0.5)
+    skipped = rate(played(one, two)).per_match.iloc[-1]
+    assert skipped["home_promoted"] == 0.0, "who was there in between is not known"
 
 
 def test_the_promoted_are_those_who_were_not_there_last_season() -> None:

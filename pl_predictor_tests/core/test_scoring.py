@@ -157,10 +157,13 @@ def test_closing_odds_join_the_forecasts_of_their_match_and_stay_unknown_elsewhe
     made = pd.DataFrame(
         [forecast("Stoke", "Derby", "2023-08-13 15:00"), forecast("Leeds", "Wigan", "2023-08-12 15:00")], index=[7, 3]
     )
-    joined = with_closing_odds(made, known)
+    settled = pd.Timestamp("2023-08-15 15:00", tz=made["kickoff"].dt.tz)
+    joined = with_closing_odds(made, known, settled.to_pydatetime())
     pd.testing.assert_frame_equal(joined[list(made)], made)
     assert_allclose(joined.loc[[7], list(CLOSING)], implied_probabilities(np.array([[2.0, 3.5, 4.0]])))
     assert joined.loc[3, list(CLOSING)].isna().all()
+    too_fresh = with_closing_odds(made, known, (settled - pd.Timedelta(minutes=1)).to_pydatetime())
+    assert too_fresh[list(CLOSING)].isna().all(axis=None), "until 48 hours after kick-off they are revised"
 
 
 @pytest.mark.parametrize(
