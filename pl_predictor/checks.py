@@ -126,7 +126,7 @@ def nothing_knows_the_future(
         postgres.matches.matches(moment.as_of, replay=moment.replay, division=division) for division in ("E0", "E1")
     )
     if unequal(stored, build(matches, below), (*FEATURES, *MARKET)):
-        said = "the features are older than the matches: materialize features, and look again"
+        said = "the features are not what the matches give: materialize features, and look again"
         return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.ERROR, description=said)
     rounds = rounds_to_look_at(stored, moment.as_of)
     leaks: list[Leak] = []

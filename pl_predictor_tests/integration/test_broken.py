@@ -160,7 +160,8 @@ def test_features_that_know_the_result_stop_the_run_before_anything_is_trained_o
         connection.execute(text(LEAK))
     engine.dispose()
     said = refusal("run", env=using(environment))
-    assert said.startswith("pl-predictor: features: home_form, ")
-    assert "know what came after their odds" in said
+    assert said == (
+        "pl-predictor: features: the features are not what the matches give: materialize features, and look again"
+    )
     assert rows(environment, "match_features") > 0
     assert rows(environment, "model_predictions") == 0
