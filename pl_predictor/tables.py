@@ -87,6 +87,19 @@ def _match_key(primary_key: bool) -> list["Column[Any]"]:
     ]
 
 
+def _run_id() -> "Column[str]":
+    return Column("dagster_run_id", String(36), comment="The run that wrote the row")
+
+
+def _probabilities(of: str, comment: str, *, nullable: bool) -> list["Column[Any]"]:
+    """Three columns, `of`_home, `of`_draw, `of`_away; {} in the comment stands for the outcome."""
+    outcomes = {"home": "a home win", "draw": "a draw", "away": "an away win"}
+    return [
+        Column(f"{of}_{name}", Float, nullable=nullable, comment=comment.format(outcome))
+        for name, outcome in outcomes.items()
+    ]
+
+
 def _of_a_match() -> list["Column[Any]"]:
     """The columns of a match frame that are not its key, and who said so."""
     return [
@@ -202,9 +215,7 @@ match_features = Table(
     _described("away_goals", SmallInteger),
     _described("result", String(1)),
     Column("features", JSONB, nullable=False, comment="Name to value, from before kick-off only"),
-    Column("market_home", Float, comment="De-vigged consensus pre-match probability of a home win"),
-    Column("market_draw", Float, comment="De-vigged consensus pre-match probability of a draw"),
-    Column("market_away", Float, comment="De-vigged consensus pre-match probability of an away win"),
+    *_probabilities("market", "De-vigged consensus pre-match probability of {}", nullable=True),
     _moment("as_of", "Built from what was known at this moment"),
     _code_version(),
     ForeignKeyConstraint(list(KEY), [f"matches.{name}" for name in KEY]),
@@ -276,20 +287,6 @@ drift_scores = Table(
     Column("current_n", Integer, nullable=False, comment="Matches of the recent window with a value"),
     _moment("timestamp", "When the row was written", default_now=True),
 )
-
-
-def _run_id() -> "Column[str]":
-    return Column("dagster_run_id", String(36), comment="The run that wrote the row")
-
-
-def _probabilities(of: str, comment: str, *, nullable: bool) -> list["Column[Any]"]:
-    """Three columns, `of`_home, `of`_draw, `of`_away; {} in the comment stands for the outcome."""
-    outcomes = {"home": "a home win", "draw": "a draw", "away": "an away win"}
-    return [
-        Column(f"{of}_{name}", Float, nullable=nullable, comment=comment.format(outcome))
-        for name, outcome in outcomes.items()
-    ]
-
 
 backtest_forecasts = Table(
     "backtest_forecasts",

@@ -74,12 +74,13 @@ def season_backtest(context: dg.AssetExecutionContext, feed: MatchFeed, postgres
         forecasts = with_closing_odds(forecasts, known, moment.as_of).assign(model=forecaster_name())
     for season in seasons:
         made = forecasts[forecasts["season"] == season].reset_index(drop=True)
-        scores = scores_by_slice(made, known)
-        if len(made):  # a replay of an earlier moment does not undo what was kept of a later season
-            postgres.backtests.replace(
-                season, made, scores, code_version=code_version(), dagster_run_id=context.run.run_id
-            )
-        shown = _about(made, scores) if len(made) else _nothing_yet(season, moment.as_of)
+        if made.empty:  # what was kept stays: a replay of an earlier moment does not undo a later season
+            shown = _nothing_yet(season, moment.as_of)
+        else:
+            scores = scores_by_slice(made, known)
+            about_the_run = {"code_version": code_version(), "dagster_run_id": context.run.run_id}
+            postgres.backtests.replace(season, made, scores, **about_the_run)
+            shown = _about(made, scores)
         context.add_asset_metadata(
             {"season": season_name(season), "as_of": dg.MetadataValue.timestamp(moment.as_of), **shown},
             partition_key=str(season),

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
+from scipy.special import softmax
 
 from pl_predictor.core.features import MARKET
 from pl_predictor.core.matches import KEY, OUTCOMES
-from pl_predictor.core.scoring import MODEL, PROBABILITIES, classification, confusion, log_loss, one_hot
+from pl_predictor.core.scoring import MODEL, PROBABILITIES, Floats, classification, confusion, log_loss, one_hot
 
 FORECAST_COLUMNS: Final = (*KEY, "kickoff", *PROBABILITIES, "prediction", "confidence", "information")
 USUAL_WEIGHTS: Final = {"logit": 0.5, "goals": 0.5, "boosting": 0.0}
@@ -31,8 +32,6 @@ FEWEST_DECIDED: Final = 300
 ACCURACY_TOLERANCE: Final = 0.005
 """Accuracy that saying draw may cost: less than any season can show, whose standard error is 0.026."""
 DRAW_MULTIPLIERS: Final = tuple(round(1.0 + 0.05 * step, 2) for step in range(13))
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -104,8 +103,7 @@ def pool(forecasts: list[Floats], weights: list[float]) -> Floats:
     Genest and Zidek (1986), Statistical Science 1(1).
     """
     logs = sum(weight * np.log(forecast) for forecast, weight in zip(forecasts, weights, strict=True))
-    terms = np.exp(logs - np.max(logs, axis=1, keepdims=True))
-    pooled: Floats = terms / terms.sum(axis=1, keepdims=True)
+    pooled: Floats = softmax(logs, axis=1)
     return pooled
 
 
@@ -126,7 +124,7 @@ def fit_weights(forecasts: list[Floats], result: NDArray[Any], *, usual: list[fl
     logs, hot, centre = np.stack([np.log(p) for p in forecasts], axis=2), one_hot(result), np.array(usual)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        p = pool(forecasts, weights.tolist())
+        p = softmax(logs @ weights, axis=1)
         distance = weights - centre
         value = log_loss(p, result).sum() + (distance**2).sum() / (2.0 * WEIGHT_SPREAD**2)
         return float(value), ((p - hot)[:, :, None] * logs).sum(axis=(0, 1)) + distance / WEIGHT_SPREAD**2

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import poisson
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -23,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from pl_predictor.core.features import FEATURES
-from pl_predictor.core.scoring import log_loss
+from pl_predictor.core.scoring import Floats, log_loss
 
 STRENGTHS: Final = (
     *("elo_difference", "log_expected_home_goals", "log_expected_away_goals"),
@@ -39,8 +38,6 @@ BOOSTING: Final = {
 }
 MOST_GOALS: Final = 15
 """Of one side, in the table of scores; what lies beyond is spread over it."""
-
-Floats = NDArray[np.float64]
 
 
 class GoalsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -123,7 +120,7 @@ FAMILIES: Final[dict[str, Callable[[], Any]]] = {"logit": logit, "goals": GoalsC
 
 
 def fit_family(name: str, X: pd.DataFrame, y: Any, sample_weight: Floats) -> Any:
-    """An estimator of that family, fitted. PredictorError where a feature is missing."""
+    """An estimator of that family, fitted."""
     estimator = FAMILIES[name]()
     # One thread: these fits are so small that threads which wait for each other cost more than they help.
     with threadpool_limits(1, user_api="openmp"):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pl_predictor.core.market import implied_probabilities
 from pl_predictor.core.matches import KEY, PRE_MATCH_ODDS, match_day, odds_known_from, result_known_from
-from pl_predictor.core.ratings import rate
+from pl_predictor.core.ratings import rate_divisions
 
 FORM_MATCHES: Final = 5
 MEAN_POINTS: Final = 1.37
@@ -87,7 +87,11 @@ def build(matches: pd.DataFrame, below: pd.DataFrame | None = None) -> pd.DataFr
     de-vigged probabilities of the consensus pre-match odds (float64; NaN, all three, without odds). Raises ValueError
     for odds of 1 or less, FeedError for matches out of the order of their seasons.
     """
-    ratings = rate(matches, below=None if below is None else rate(below).by_season).per_match
+    return from_ratings(matches, rate_divisions(matches, below).per_match)
+
+
+def from_ratings(matches: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
+    """`build` for who has the ratings (core.ratings.Ratings.per_match of these matches) already."""
     home, away = (np.log(ratings[f"expected_{side}_goals"]) for side in ("home", "away"))
     columns: dict[str, Any] = {
         "elo_difference": ratings["home_elo"] - ratings["away_elo"],

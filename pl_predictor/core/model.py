@@ -27,7 +27,7 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.families import FAMILIES, fit_family, predict_family
 from pl_predictor.core.features import FEATURES, MARKET, TARGETS
 from pl_predictor.core.matches import KEY, OUTCOMES, odds_known_from
-from pl_predictor.core.scoring import PROBABILITIES, one_hot
+from pl_predictor.core.scoring import PROBABILITIES, Floats, one_hot
 from pl_predictor.core.walk_forward import FEWEST_RESULTS, fit_at, seasons_with_history, trials
 
 TRUSTED_TYPES: Final = [
@@ -40,8 +40,6 @@ RECORD_SEASONS: Final = 8
 """Seasons of trials that the combination is fitted on, the running one among them."""
 HALF_LIFE: Final = 8 * 365.25
 """Days after which a match weighs half as much in a fit: the game and its home advantage change."""
-
-Floats = NDArray[np.float64]
 
 
 class MatchForecaster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -177,13 +175,7 @@ def fit_forecaster(past: pd.DataFrame, record: pd.DataFrame) -> MatchForecaster:
     """The forecaster for what follows `past` (feature frame with results), its combination from the trials `record`, of
     which the last eight seasons count."""
     recent = sorted(set(record["season"]))[-RECORD_SEASONS:]
-    found = fit_combination(record[record["season"].isin(recent)])
-    forecaster = MatchForecaster(
-        families=found.families,
-        sharpness=found.sharpness,
-        market_weight=found.market_weight,
-        draw_multiplier=found.draw_multiplier,
-    )
+    forecaster = MatchForecaster(**vars(fit_combination(record[record["season"].isin(recent)])))
     return forecaster.fit(past, past["result"], sample_weight=recency(past["kickoff"]))
 
 

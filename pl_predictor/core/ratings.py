@@ -297,6 +297,11 @@ def rate(
     return Ratings(per_match=per_match, per_team=teams.loc[ordered], by_season=league.ended)
 
 
+def rate_divisions(matches: pd.DataFrame, below: pd.DataFrame | None) -> Ratings:
+    """Rate a match frame, its promoted teams by the match frame of the division below, as far as that is known."""
+    return rate(matches, below=None if below is None else rate(below).by_season)
+
+
 def _out_of_order(home: str, away: str, season: int, current: int | None) -> FeedError:
     return FeedError(
         f"{home} v {away} of season {season} is dated after the first match of season {current}; correct its season or "

@@ -1,14 +1,14 @@
 """`backtest_forecasts` and `backtest_scores`: seasons forecast in retrospect, and how good that was."""
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, Table, select, text
+from sqlalchemy import Engine, Table, select, text
 
 from pl_predictor import tables
 from pl_predictor.core.features import MARKET
 from pl_predictor.core.matches import KEY
 from pl_predictor.core.scoring import CLOSING, PROBABILITIES
 from pl_predictor.core.slices import SCORE_COLUMNS
-from pl_predictor.storage.connection import read, stage
+from pl_predictor.storage.connection import insert, read
 
 FORECAST_COLUMNS = (
     *(*KEY, "kickoff", "made_at", *PROBABILITIES, "prediction", "information", "result"),
@@ -49,7 +49,7 @@ class BacktestStorage:
                 if not (rows["season"] == season).all():
                     raise ValueError(f"rows of other seasons than {season} among those for {table.name}")
                 written = rows[list(columns)].assign(code_version=code_version, dagster_run_id=dagster_run_id)
-                _insert(connection, table, written)
+                insert(connection, table, written)
 
     def forecasts(self, first: int, last: int) -> pd.DataFrame:
         """The forecasts of the seasons from `first` to `last`, in the order of their kick-offs."""
@@ -64,9 +64,3 @@ class BacktestStorage:
         query = select(table).where(table.c.season.between(first, last)).order_by(*(table.c[name] for name in order))
         with self._engine.connect() as connection:
             return read(connection, query)
-
-
-def _insert(connection: Connection, table: Table, rows: pd.DataFrame) -> None:
-    staged = stage(connection, table, rows)
-    columns = ", ".join(rows.columns)
-    connection.execute(text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged}"))

@@ -95,6 +95,13 @@ def stage(connection: Connection, table: Table, rows: pd.DataFrame) -> str:
     return name
 
 
+def insert(connection: Connection, table: Table, rows: pd.DataFrame) -> None:
+    """Add `rows` to `table` by `stage`; the columns that they do not have are as the table says."""
+    columns = ", ".join(rows.columns)
+    staged = stage(connection, table, rows)
+    connection.execute(text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged}"))
+
+
 def _as_json(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
