@@ -75,6 +75,7 @@ def discard_below(folder: Path) -> None:
             for entry in STORE.glob("cluster-*"):
                 if _is_complete(entry) and folder in _home(entry).parents and not _home(entry).exists():
                     Cluster(entry / "cluster", binaries(entry / "cluster")).stop()
+                    _mark(entry).unlink()  # what an interruption leaves is then deleted as if never completed
                     shutil.rmtree(entry)
 
 
@@ -88,7 +89,11 @@ def _clear() -> None:
 
 
 def _is_complete(folder: Path) -> bool:
-    return (folder / "cluster" / "password").exists()  # the last step of making a cluster
+    return _mark(folder).exists()
+
+
+def _mark(folder: Path) -> Path:
+    return folder / "cluster" / "password"  # the last step of making a cluster
 
 
 def _links_to(home: Path, folder: Path) -> bool:

@@ -87,6 +87,26 @@ def test_the_next_cluster_of_root_deletes_what_was_never_completed(new_home: Pat
         assert not half_made.exists()
 
 
+def test_the_next_cluster_of_root_deletes_what_was_half_deleted(
+    new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PostgresServer(new_home, port=free_port()).lease():
+        folder = (new_home / "postgres" / "cluster").readlink().parent
+    shutil.rmtree(new_home)
+
+    def interrupted(folder: Path) -> None:
+        (folder / "home").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            postgres_as_root.discard_below(new_home.parent)
+    assert folder.exists()
+    with PostgresServer(tmp_path / "another home", port=free_port()).lease():
+        assert not folder.exists()
+
+
 def test_a_vanished_cluster_is_not_replaced_by_an_empty_one(new_home: Path) -> None:
     (new_home / "postgres").mkdir(parents=True)
     (new_home / "postgres" / "cluster").symlink_to("/var/lib/pl_predictor/cluster-gone/cluster")
