@@ -288,16 +288,9 @@ KEYS = [
     for key in check.check_keys
 ]
 """Every check of the platform."""
-
-
-def latest_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
-    """The newest finished evaluation of a check; None if it never finished one.
-
-    Dagster's own "latest" may be one that is planned, or whose check crashed, and has no verdict.
-    """
-    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
-
-    finished = {Status.SUCCEEDED, Status.FAILED}
-    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=finished)
-    event = records[0].event if records else None
-    return None if event is None or event.dagster_event is None else event.dagster_event.asset_check_evaluation_data
+QUALITY_KEYS = [
+    key
+    for check in (accuracy_above_threshold, weighted_f1_above_threshold, drift_share_below_threshold)
+    for key in check.check_keys
+]
+"""Those whose failure is a reason to train again."""

@@ -100,6 +100,17 @@ def backtest(first: int, last: int, no_odds: bool, out: Path | None) -> None:
 
 
 @main.command()
+@click.option("--reason", required=True, help="why: it is recorded")
+def rollback(reason: str) -> None:
+    """Let the previous champion serve again."""
+    from pl_predictor.services.environment import ready
+    from pl_predictor.services.loop import roll_back
+
+    with ready(get_settings()) as settings:
+        click.echo(roll_back(settings, reason))
+
+
+@main.command()
 @click.option("--fresh-start", is_flag=True, help="nothing of the platform runs: fail the runs that never ended")
 def migrate(fresh_start: bool) -> None:
     """Bring the tables of the platform and of Dagster up to date."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from pl_predictor import checks, jobs
+from pl_predictor import checks, jobs, schedules, sensors
 from pl_predictor.assets import (
+    champion,
     drift_report,
     features,
     fixtures,
@@ -23,7 +24,8 @@ from pl_predictor.resources.postgres import Postgres
 from pl_predictor.settings import get_settings
 
 ASSETS = [
-    *(matches, fixtures, features, trained_model, predictions, performance_metrics, drift_report),
+    *(matches, fixtures, features, trained_model, champion, predictions),
+    *(performance_metrics, drift_report),
     season_backtest,
 ]
 
@@ -53,7 +55,9 @@ def build_defs(
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSETS),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[jobs.loop, jobs.backtest],
+        jobs=jobs.JOBS,
+        schedules=schedules.SCHEDULES,
+        sensors=sensors.SENSORS,
         executor=dg.in_process_executor,
         resources={**defaults, **(resources or {})},
         loggers={"console": dg.colored_console_logger, **(loggers or {})},

@@ -88,6 +88,22 @@ class Settings(BaseSettings):
     min_weighted_f1: float = _field("PL_MIN_WEIGHTED_F1", 0.50, "their weighted F1, at least", ge=0, le=1)
     max_drift_share: float = _field("PL_MAX_DRIFT_SHARE", 0.5, "share of drifted columns, at most", ge=0, le=1)
 
+    retrain_on_warnings: bool = _field(
+        "PL_RETRAIN_ON_WARNINGS", False, "let a check that fails within noise retrain, too; else only one beyond it"
+    )
+    retraining_cooldown_days: float = _field(
+        "PL_RETRAINING_COOLDOWN_DAYS", 14.0, "days from one training to the next, at least", ge=0
+    )
+    min_new_results: int = _field(
+        "PL_MIN_NEW_RESULTS", 20, "results since the last training that a retraining needs, at least", ge=0
+    )
+    refresh_results: int = _field(
+        "PL_REFRESH_RESULTS", 100, "results after which the model is trained again without any failure", ge=1
+    )
+    promotion_margin: float = _field(
+        "PL_PROMOTION_MARGIN", 0.005, "log loss (nats a match) that a challenger may be worse by and be promoted", ge=0
+    )
+
     @field_validator("home", mode="after")
     @classmethod
     def _absolute(cls, home: Path) -> Path:

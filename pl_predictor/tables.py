@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -326,4 +327,49 @@ backtest_scores = Table(
     _code_version(),
     _run_id(),
     _moment("timestamp", "When the row was written", default_now=True),
+)
+
+
+def _delta(window: str, of: str) -> list["Column[Any]"]:
+    """Four columns: a paired difference of log losses on a window, its interval and its matches."""
+    says = f"Champion's log loss minus challenger's on {of}, nats a match: over 0 the challenger is better"
+    return [
+        Column(f"{window}_delta", Float, comment=says),
+        Column(f"{window}_low", Float, comment="Lower end of its 95 % interval; null where there is none"),
+        Column(f"{window}_high", Float, comment="Upper end of its 95 % interval; null where there is none"),
+        Column(f"{window}_n", Integer, comment="Matches that both forecast there"),
+    ]
+
+
+_DECIDED = text("event IN ('promoted', 'refused')")
+
+retraining_events = Table(
+    "retraining_events",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="Order of writing"),
+    Column("event", String(20), nullable=False, comment="promoted, refused, or rolled_back"),
+    Column("cause", String(20), nullable=False, comment="Why it was trained: a cause of core/retraining.py"),
+    Column("reason", Text, nullable=False, comment="In words: the verdicts that failed, or what a person gave"),
+    Column("evidence", JSONB, nullable=False, comment="The failed checks: check, words, as_of, run_id"),
+    Column("rule", String(20), comment="By which rule of core/promotion.py; null for a rollback"),
+    Column("verdict", Text, nullable=False, comment="The decision in words"),
+    _model_name(nullable=False),
+    Column("champion_version", String(50), comment="Who served before; null where nobody did"),
+    Column("challenger_version", String(50), nullable=False, comment="Who was to serve instead"),
+    _moment("last_match", "Kick-off of the last match that the challenger was trained on", nullable=True),
+    *_delta("walk_forward", "past seasons"),
+    *_delta("live", "the matches since the champion serves"),
+    _moment("as_of", "The moment of the decision"),
+    Column("replay", Boolean, nullable=False, comment="True: as_of is a moment of the past, lived again"),
+    _code_version(),
+    _run_id(),
+    _moment("timestamp", "When the row was written", default_now=True),
+    CheckConstraint("event IN ('promoted', 'refused', 'rolled_back')", name="event_is_known"),
+    Index(
+        "retraining_events_one_decision_a_version_idx",
+        *("model_name", "challenger_version"),
+        unique=True,
+        postgresql_where=_DECIDED,
+    ),
+    Index("retraining_events_as_of_idx", "as_of"),
 )

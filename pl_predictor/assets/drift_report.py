@@ -6,9 +6,9 @@ import dagster as dg
 import pandas as pd
 
 from pl_predictor import tables
+from pl_predictor.assets.champion import champion
 from pl_predictor.assets.features import features
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
-from pl_predictor.assets.trained_model import trained_model
 from pl_predictor.code_version import code_version, feature_version
 from pl_predictor.core.drift import comparable, compare, windows
 from pl_predictor.core.features import FEATURES
@@ -23,7 +23,7 @@ CATEGORICAL = ("result",)
 
 
 @dg.asset(
-    deps=[features, trained_model],
+    deps=[features, champion],
     group_name="monitoring",
     owners=OWNERS,
     kinds={"python", "evidently", "postgres"},
@@ -40,16 +40,16 @@ def drift_report(
     from pl_predictor import plots
 
     moment = feed.moment(context)
-    champion = registry.serving(moment.as_of)
+    serving = registry.serving(moment.as_of)
     seen = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
     played = seen[seen["result"].notna()].reset_index(drop=True)
-    forecasts = registry.load(champion).forecast(played)
+    forecasts = registry.load(serving).forecast(played)
     played = pd.concat([played, forecasts[list(PROBABILITIES)]], axis=1)
-    assert champion.trained_until is not None, "a version that serves says until when it was trained"
-    reference, current = windows(played, trained_until=champion.trained_until, recent=policy.drift_window)
+    assert serving.trained_until is not None, "a version that serves says until when it was trained"
+    reference, current = windows(played, trained_until=serving.trained_until, recent=policy.drift_window)
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),
-        "model": dg.MetadataValue.url(registry.model_url(champion)),
+        "model": dg.MetadataValue.url(registry.model_url(serving)),
         "reference_n": len(reference),
         "current_n": len(current),
     }
@@ -60,18 +60,18 @@ def drift_report(
     drift = compare(reference, current, numerical=numerical, categorical=categorical)
     report = registry.keep_drift_report(
         drift.html,
-        version=champion,
+        version=serving.version,
         as_of=moment.as_of,
         share=drift.share,
         instance=context.instance,
         dagster_run_id=context.run.run_id,
     )
-    postgres.metrics.store_drift(drift.columns, as_of=moment.as_of, model_version=champion.version)
+    postgres.metrics.store_drift(drift.columns, as_of=moment.as_of, model_version=serving.version)
     postgres.metrics.store_model_metric(
         "drift_share",
         drift.share,
         as_of=moment.as_of,
-        model_version=champion.version,
+        model_version=serving.version,
         metadata={"n": len(current), "reference_n": len(reference), "columns": len(drift.columns), "report": report},
     )
     return dg.MaterializeResult(

@@ -6,9 +6,9 @@ import dagster as dg
 import pandas as pd
 
 from pl_predictor import tables
+from pl_predictor.assets.champion import champion
 from pl_predictor.assets.features import features
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
-from pl_predictor.assets.trained_model import trained_model
 from pl_predictor.code_version import code_version, feature_version
 from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed, Moment
@@ -18,7 +18,7 @@ from pl_predictor.resources.postgres import Postgres
 
 
 @dg.asset(
-    deps=[features, trained_model],
+    deps=[features, champion],
     group_name="forecasts",
     owners=OWNERS,
     kinds={"python", "scikitlearn", "postgres"},
@@ -29,7 +29,10 @@ from pl_predictor.resources.postgres import Postgres
 def predictions(
     context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
 ) -> dg.MaterializeResult[None]:
-    """The champion's forecasts of the coming fixtures: append-only, sealed before kick-off, never changed."""
+    """The champion's forecasts of the coming fixtures: append-only, sealed before kick-off, never changed.
+
+    A challenger that shadows forecasts them, too, under its own version.
+    """
     from pl_predictor import plots
 
     moment = feed.moment(context)
@@ -42,25 +45,30 @@ def predictions(
         return dg.MaterializeResult(
             metadata={"dagster/row_count": 0, "reason": _why_none(known, postgres, moment, policy)}
         )
-    champion = registry.serving(moment.as_of)
-    forecasts = registry.load(champion).forecast(rows_seen)
     odds = known[[*KEY, "home_odds", "draw_odds", "away_odds", "odds_source"]]
-    new = postgres.metrics.store_predictions(
-        forecasts.merge(odds, on=list(KEY)),
-        as_of=moment.as_of,
-        replay=moment.replay,
-        model_version=champion.version,
-        code_version=code_version(),
-        dagster_run_id=context.run.run_id,
-    )
+    serving, shadow = registry.serving(moment.as_of), registry.shadow(moment.as_of)
+    new: dict[str, int] = {}
+    for version in (shadow, serving):
+        if version is None:
+            continue
+        forecasts = registry.load(version).forecast(rows_seen)
+        new[version.version] = postgres.metrics.store_predictions(
+            forecasts.merge(odds, on=list(KEY)),
+            as_of=moment.as_of,
+            replay=moment.replay,
+            model_version=version.version,
+            code_version=code_version(),
+            dagster_run_id=context.run.run_id,
+        )
     shown = ["kickoff", "home_team", "away_team", "p_home", "p_draw", "p_away", "prediction", "information"]
     return dg.MaterializeResult(
         metadata={
             **rows(forecasts, preview=forecasts[shown]),
             "as_of": dg.MetadataValue.timestamp(moment.as_of),
-            "new": new,
-            "sealed_before": len(forecasts) - new,
-            "model": dg.MetadataValue.url(registry.model_url(champion)),
+            "new": new[serving.version],
+            "sealed_before": len(forecasts) - new[serving.version],
+            "model": dg.MetadataValue.url(registry.model_url(serving)),
+            **({} if shadow is None else {"shadow": dg.MetadataValue.url(registry.model_url(shadow))}),
             "probabilities": dg.MetadataValue.md(plots.fixtures(forecasts)),
         }
     )

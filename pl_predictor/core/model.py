@@ -28,7 +28,7 @@ from pl_predictor.core.families import FAMILIES, fit_family, predict_family
 from pl_predictor.core.features import FEATURES, MARKET, TARGETS
 from pl_predictor.core.matches import KEY, OUTCOMES, odds_known_from
 from pl_predictor.core.scoring import PROBABILITIES, Floats, one_hot
-from pl_predictor.core.walk_forward import FEWEST_RESULTS, fit_at, seasons_with_history, trials
+from pl_predictor.core.walk_forward import FEWEST_RESULTS, fit_at, refitted, seasons_with_history, trials
 
 TRUSTED_TYPES: Final = [
     "pl_predictor.core.model.MatchForecaster",
@@ -125,10 +125,12 @@ class MatchForecaster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
 @dataclass(frozen=True)
 class TrainedForecaster:
-    """forecaster: fitted on every result there is. record: forecasts of the seasons that its combination comes from, by
-    what was fitted on the seasons before each. matches, first_match, last_match: what the forecaster was fitted on."""
+    """forecaster: fitted on every result there is. trials: every family's forecasts of the seasons that its combination
+    comes from, by what was fitted on the seasons before each. record: the same, combined. matches, first_match,
+    last_match: what the forecaster was fitted on."""
 
     forecaster: MatchForecaster
+    trials: pd.DataFrame
     record: pd.DataFrame
     matches: int
     first_match: pd.Timestamp
@@ -151,11 +153,22 @@ def train(features: pd.DataFrame, *, seasons: int = RECORD_SEASONS) -> TrainedFo
     record = trials(features, first_season=possible[-seasons:][0], forecast=forecast_families)
     return TrainedForecaster(
         forecaster=fit_forecaster(played, record),
+        trials=record,
         record=combined(record),
         matches=len(played),
         first_match=played["kickoff"].min(),
         last_match=played["kickoff"].max(),
     )
+
+
+def live_forecasts(features: pd.DataFrame, tried: pd.DataFrame, official: pd.DataFrame) -> pd.DataFrame:
+    """What the forecaster, fitted anew every four weeks, would have forecast for the matches of `official` (official
+    forecasts with results): forecast frame, to be compared with them. tried: TrainedForecaster.trials.
+
+    It sees the odds that the official forecast saw, and no others: NaN where that was made without any.
+    """
+    ours = features.merge(official[[*KEY, *MARKET]], on=list(KEY), suffixes=("_later", ""))
+    return refitted(ours[features.columns], features, tried, fit_forecaster)
 
 
 def forecast_round(features: pd.DataFrame, moment: datetime) -> pd.DataFrame:

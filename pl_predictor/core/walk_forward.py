@@ -73,12 +73,18 @@ def walk_forward(features: pd.DataFrame, record: pd.DataFrame, *, season: int, f
     ours = played[played["season"] == season]
     if ours.empty:
         raise PredictorError(f"No match of season {season} is finished, so there is nothing to try out yet")
+    return refitted(ours, features, record, fit).reset_index(drop=True)
+
+
+def refitted(ours: pd.DataFrame, features: pd.DataFrame, record: pd.DataFrame, fit: Fit) -> pd.DataFrame:
+    """Forecasts of the matches `ours` (feature frame, same index), the forecaster fitted anew every four weeks on what
+    `features` and `record` knew then; with made_at."""
     made_at = odds_known_from(ours["kickoff"])
     forecasts = [
         fit_at(moments.min(), features, record, fit).forecast(ours.loc[moments.index])
         for _, moments in made_at.groupby((made_at - made_at.min()) // REFIT)
     ]
-    return pd.concat(forecasts).loc[ours.index].assign(made_at=made_at).reset_index(drop=True)
+    return pd.concat(forecasts).loc[ours.index].assign(made_at=made_at)
 
 
 def fit_at(moment: datetime, features: pd.DataFrame, record: pd.DataFrame, fit: Fit) -> Forecaster:

@@ -26,7 +26,7 @@ _source: Callable[[str, SourceOptions], MatchSource] = lru_cache(maxsize=None)(g
 
 SEALING_TAKES = timedelta(minutes=1)
 
-RunContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
+RunContext = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,10 @@ class MatchFeed(dg.ConfigurableResource[Any]):
         url = self.football_data_url
         addresses = ADDRESSES if url is None else tuple(url.split()) if url.startswith("http") else (url,)
         return _source(self.source, SourceOptions(addresses, self.football_data_interval))
+
+    def of_the_past(self) -> bool:
+        """True if the platform stands at a moment of the past unless a run says otherwise."""
+        return self.as_of is not None or self._source().default_as_of() is not None
 
     def moment(self, context: RunContext) -> Moment:
         """The one moment that every step of this run takes for now."""

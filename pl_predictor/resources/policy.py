@@ -1,15 +1,17 @@
 """The thresholds and windows of the platform, as the launchpad shows them; their defaults are the settings."""
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from pl_predictor.core.retraining import RetrainingPolicy
 from pl_predictor.resources.launchpad import setting, with_defaults
 from pl_predictor.settings import Settings
 
 
 class Policy(dg.ConfigurableResource[Any]):
-    """What is forecast, over which window it is judged, and what a check lets pass."""
+    """What is forecast, over which window it is judged, what a check lets pass, and when a model is trained again."""
 
     forecast_days: int = setting("forecast_days")
     performance_window: int = setting("performance_window")
@@ -18,10 +20,24 @@ class Policy(dg.ConfigurableResource[Any]):
     min_accuracy: float = setting("min_accuracy")
     min_weighted_f1: float = setting("min_weighted_f1")
     max_drift_share: float = setting("max_drift_share")
+    retrain_on_warnings: bool = setting("retrain_on_warnings")
+    retraining_cooldown_days: float = setting("retraining_cooldown_days")
+    min_new_results: int = setting("min_new_results")
+    refresh_results: int = setting("refresh_results")
+    promotion_margin: float = setting("promotion_margin")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Policy":
         """The policy that the environment asks for."""
         return with_defaults(
             cls, **{name: getattr(settings, name) for name in cls.model_fields if name in Settings.model_fields}
+        )
+
+    def retraining(self) -> RetrainingPolicy:
+        """What the rule of retraining asks for (core/retraining.py)."""
+        return RetrainingPolicy(
+            cooldown=timedelta(days=self.retraining_cooldown_days),
+            min_new_results=self.min_new_results,
+            refresh_results=self.refresh_results,
+            warnings=self.retrain_on_warnings,
         )

@@ -14,6 +14,7 @@ from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.storage.metrics import MetricsStorage
+from pl_predictor.storage.retraining import RetrainingStorage
 
 
 class Postgres(dg.ConfigurableResource[Any]):
@@ -72,3 +73,8 @@ class Postgres(dg.ConfigurableResource[Any]):
     def backtests(self) -> BacktestStorage:
         """Seasons forecast in retrospect, and their scores."""
         return BacktestStorage(self.engine)
+
+    @property
+    def retraining(self) -> RetrainingStorage:
+        """Decisions about who serves."""
+        return RetrainingStorage(self.engine)

@@ -87,6 +87,32 @@ def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResu
     return _collect(settings, result)
 
 
+def roll_back(settings: Settings, reason: str) -> str:
+    """Run the job `rollback`; returns who serves now, as a sentence. PredictorError where nobody served before."""
+    import dagster as dg
+
+    from pl_predictor.definitions import build_defs
+    from pl_predictor.resources.model_registry import ModelRegistry
+
+    migrate(settings)
+    with dg.DagsterInstance.get() as instance:
+        result = (
+            build_defs()
+            .resolve_job_def("rollback")
+            .execute_in_process(
+                instance=instance,
+                tags={PROCESS_TAG: _process_name(os.getpid())},
+                raise_on_error=False,
+                run_config={"ops": {"put_previous_back": {"config": {"reason": reason}}}},
+            )
+        )
+    if not result.success:
+        raise PredictorError(_first_failure(result))
+    champion = ModelRegistry.from_settings(settings).champion()
+    assert champion is not None, "the rollback has just let it serve"
+    return f"version {champion.version} serves again"
+
+
 def fail_abandoned_runs(instance: "dg.DagsterInstance", *, fresh_start: bool = False) -> None:
     """Mark the runs as failed whose process on this machine was killed.
 

@@ -124,6 +124,7 @@ def _examine_dagster(settings: Settings, found: Status) -> None:
     import dagster as dg
 
     from pl_predictor import checks
+    from pl_predictor.evidence import latest_evaluation
 
     _require_tables_at(settings.database_url(settings.dagster_db), "runs")
     with dg.DagsterInstance.get() as instance:
@@ -131,7 +132,7 @@ def _examine_dagster(settings: Settings, found: Status) -> None:
         silence = datetime.now(timezone.utc).timestamp() - max(beats, default=0.0)
         found.services["daemon"] = silence < DAEMON_SILENCE_SECONDS
         for key in checks.KEYS:
-            evaluation = checks.latest_evaluation(instance, key)
+            evaluation = latest_evaluation(instance, key)
             if evaluation is not None and not evaluation.passed:
                 found.alerts.append(f"{evaluation.severity.value}: {key.name}: {evaluation.description}")
         finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

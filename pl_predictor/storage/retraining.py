@@ -1,0 +1,180 @@
+"""`retraining_events`: who was to serve and why, a row a decision; and what a decision about a training rests on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import pandas as pd
+from sqlalchemy import Engine, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from pl_predictor import tables
+from pl_predictor.core.feed_contract import teams_in
+from pl_predictor.core.promotion import Delta, Verdict
+from pl_predictor.core.retraining import History
+from pl_predictor.storage.connection import read
+
+Event = Literal["promoted", "refused", "rolled_back"]
+TABLE = tables.retraining_events
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision as the table has it."""
+
+    event: Event
+    verdict: str
+    champion_version: str | None
+    challenger_version: str
+    as_of: datetime
+    last_match: datetime | None
+
+    @property
+    def promoted(self) -> bool:
+        """True if the challenger was to serve from then on."""
+        return self.event == "promoted"
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Why there was something to decide, at which moment, and the run that decided. evidence: as
+    core.retraining.Evidence.as_document gives it."""
+
+    cause: str
+    reason: str
+    as_of: datetime
+    replay: bool
+    code_version: str
+    dagster_run_id: str
+    evidence: Sequence[Mapping[str, str]] = ()
+
+
+class RetrainingStorage:
+    """Writes decisions, once each, and reads what the next one needs to know."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def keep(
+        self,
+        verdict: Verdict,
+        occasion: Occasion,
+        *,
+        champion: str | None,
+        challenger: str,
+        last_match: datetime,
+        windows: dict[str, Delta | None],
+    ) -> Decided:
+        """Record the gate's verdict on a challenger (windows: walk_forward and live); returns what stands, which is an
+        earlier verdict on the same version if there is one."""
+        row = {
+            "event": "promoted" if verdict.promoted else "refused",
+            "rule": verdict.rule,
+            "verdict": verdict.words,
+            "champion_version": champion,
+            "challenger_version": challenger,
+            "last_match": last_match,
+            **{
+                f"{name}_{column}": getattr(delta, field) if delta is not None else None
+                for name, delta in windows.items()
+                for column, field in (("delta", "mean"), ("low", "low"), ("high", "high"), ("n", "n"))
+            },
+        }
+        self._insert(row, occasion)
+        decided = self.decision(challenger)
+        assert decided is not None, "a row that is refused for a conflict is there"
+        return decided
+
+    def keep_rollback(self, occasion: Occasion, *, champion: str, previous: str) -> None:
+        """Record that `previous` was put back in the place of `champion`."""
+        verdict = f"version {previous} serves again in the place of version {champion}: {occasion.reason}"
+        row = {"event": "rolled_back", "verdict": verdict, "champion_version": champion, "challenger_version": previous}
+        self._insert(row, occasion)
+
+    def _insert(self, row: dict[str, Any], occasion: Occasion) -> None:
+        why = {
+            "cause": occasion.cause,
+            "reason": occasion.reason,
+            "as_of": occasion.as_of,
+            "replay": occasion.replay,
+            "code_version": occasion.code_version,
+            "dagster_run_id": occasion.dagster_run_id,
+            "evidence": list(map(dict, occasion.evidence)),
+        }
+        with self._engine.begin() as connection:
+            connection.execute(insert(TABLE).values(**row, **why).on_conflict_do_nothing())
+
+    def decision(self, version: str) -> Decided | None:
+        """The gate's verdict on a version; None before there is one."""
+        return self._newest(TABLE.c.challenger_version == version)
+
+    def champion(self, as_of: datetime) -> str | None:
+        """The version that served at `as_of`, by the record; None before the first promotion."""
+        query = (
+            select(TABLE.c.challenger_version)
+            .where(TABLE.c.event.in_(("promoted", "rolled_back")), TABLE.c.as_of <= as_of)
+            .order_by(TABLE.c.id.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            return connection.scalar(query)
+
+    def last_training(self, as_of: datetime) -> Decided | None:
+        """The gate's newest verdict at `as_of`, on whatever version."""
+        return self._newest(TABLE.c.as_of <= as_of)
+
+    def _newest(self, condition: Any) -> Decided | None:
+        names = ("event", "verdict", "champion_version", "challenger_version", "as_of", "last_match")
+        query = (
+            select(*(TABLE.c[name] for name in names))
+            .where(TABLE.c.event.in_(("promoted", "refused")), condition)
+            .order_by(TABLE.c.as_of.desc(), TABLE.c.id.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query).one_or_none()
+        return None if found is None else Decided(**found._mapping)
+
+    def history(self, as_of: datetime, *, champion: str | None, training: bool) -> History:
+        """What a decision at `as_of` rests on. champion: the version that serves; training: a run trains already."""
+        last = self.last_training(as_of)
+        return History(
+            champion=champion,
+            last_training=None if last is None else last.as_of,
+            new_results=self._results_after(last.last_match if last else None, as_of),
+            training=training,
+            close_season=self._season_is_over(as_of),
+        )
+
+    def _results_after(self, last_match: datetime | None, as_of: datetime) -> int:
+        table = tables.matches
+        query = select(func.count()).where(
+            table.c.division == "E0", table.c.result.is_not(None), table.c.kickoff <= as_of
+        )
+        if last_match is not None:
+            query = query.where(table.c.kickoff > last_match)
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def _season_is_over(self, as_of: datetime) -> bool:
+        """True from the last result of a season until the first kick-off of the next."""
+        table = tables.matches
+        begun = select(func.max(table.c.season)).where(table.c.division == "E0", table.c.kickoff <= as_of)
+        with self._engine.connect() as connection:
+            season = connection.scalar(begun)
+            if season is None:
+                return False
+            played = select(func.count()).where(
+                table.c.division == "E0",
+                table.c.season == season,
+                table.c.result.is_not(None),
+                table.c.kickoff <= as_of,
+            )
+            teams = teams_in(season, "E0")
+            return int(connection.scalar(played) or 0) >= teams * (teams - 1)
+
+    def events(self) -> pd.DataFrame:
+        """Every decision, oldest first (columns of the table)."""
+        with self._engine.connect() as connection:
+            return read(connection, select(TABLE).order_by(TABLE.c.id))
