@@ -116,7 +116,7 @@ def fixture_list_is_sound(
 def nothing_knows_the_future(
     context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres
 ) -> dg.AssetCheckResult:
-    """With another future, features and forecasts of what was priced before it are the same, bit by bit."""
+    """With another future, features and forecasts of what was priced before it are the same."""
     from pl_predictor.core.model import forecast_round
 
     moment = feed.moment(context)

@@ -57,10 +57,14 @@ def up(attached: bool) -> None:
 @main.command()
 @click.option("--as-of", metavar="DATE", help="the moment to take for now, UTC: 2023-12-29 or 2023-12-29T20:00")
 @click.option("--json", "as_json", is_flag=True, help="print forecasts and metrics as JSON")
-def run(as_of: str | None, as_json: bool) -> None:
+@click.option(
+    "--first-start", is_flag=True, hidden=True, help="live the weeks before, too, if nothing was forecast yet"
+)
+def run(as_of: str | None, as_json: bool, first_start: bool) -> None:
     """The loop once: matches, model, forecasts, metrics, drift."""
     from pl_predictor.services.environment import ready
     from pl_predictor.services.loop import run_loop
+    from pl_predictor.services.replay import start
     from pl_predictor.services.report import as_document, print_result
 
     # Importing MLflow and Evidently makes millions of objects that stay: collecting garbage in between takes 2 s of 14.
@@ -71,7 +75,7 @@ def run(as_of: str | None, as_json: bool) -> None:
         def say(line: str) -> None:
             print(line, file=terminal, flush=True)
 
-        result = run_loop(settings, say, as_of)
+        result = start(settings, say) if first_start else run_loop(settings, say, as_of)
     if as_json:
         click.echo(json.dumps(as_document(result), indent=2, allow_nan=False))
     else:
@@ -97,6 +101,37 @@ def backtest(first: int, last: int, no_odds: bool, out: Path | None) -> None:
     if out is not None:
         backtesting.write(forecasts, out)
     print_scorecard(forecasts)
+
+
+@main.command()
+@click.option("--first", metavar="DATE", help="the first moment to live, UTC; else a step after what was lived")
+@click.option("--last", metavar="DATE", help="the last one; else the source's end")
+@click.option("--step", type=click.Choice(["week", "day"]), default="week", show_default=True)
+@click.option("--every", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="wait between ticks")
+@click.option("--in-process", is_flag=True, help="quickly: in this process, without the daemon and its sensors")
+def replay(first: str | None, last: str | None, step: str, every: float, in_process: bool) -> None:
+    """Live a past season again: forecasts, results, checks, retrainings, promotions, exactly as live.
+
+    The servers of this home must run (`make up`), unless it is lived in this process.
+    """
+    from pl_predictor.services import replay as replaying
+    from pl_predictor.services.environment import ready
+    from pl_predictor.services.report import print_result
+    from pl_predictor.settings import parse_as_of
+
+    gc.disable()
+    begin, end = (
+        None if day is None else parse_as_of(day, name) for day, name in ((first, "--first"), (last, "--last"))
+    )
+    with ready(get_settings()) as settings:
+        if not in_process:
+            replaying.live_under_the_daemon(settings, begin, end, step, _say, seconds=every)
+        elif begin is None or end is None:
+            raise PredictorError("a replay in this process needs --first and --last")
+        else:
+            result = replaying.live_in_this_process(settings, replaying.moments(begin, end, step), step, _say)
+            if result is not None:
+                print_result(result)
 
 
 @main.command()

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     as_of: str | None = _field(
         "PL_AS_OF", None, "moment of the replay, UTC (2023-12-29 or 2023-12-29T20:00); unset: the source's own"
     )
+    lived_days: int = _field(
+        "PL_LIVED_DAYS", 63, "days before its moment that the snapshot lives when the platform first starts", ge=0
+    )
+    tick_seconds: float = _field(
+        "PL_TICK_SECONDS", 60.0, "seconds from one matchweek to the next that it lives then; 0: time stands still", ge=0
+    )
 
     bind: str = _field(
         "PL_BIND", "127.0.0.1", "address that Dagster's and MLflow's web servers listen on; neither asks for a login"

@@ -20,6 +20,9 @@ from pl_predictor.storage.matches import MatchStorage
 
 AS_OF_TAG = "pl_predictor/as_of"
 """Run tag that sets the moment a run takes for now."""
+REPLAY_TAG = "pl_predictor/replay"
+"""Run tag of the ticks of a replay, always with the same value."""
+TICK = "tick"
 
 # Parsing takes longer than everything else that a source does; each process parses once.
 _source: Callable[[str, SourceOptions], MatchSource] = lru_cache(maxsize=None)(get_source)
@@ -37,8 +40,16 @@ class Moment:
     replay: bool
 
 
+def newest_replayed(instance: dg.DagsterInstance) -> datetime | None:
+    """The moment that the newest tick of a replay has lived; None without any."""
+    ticks = dg.RunsFilter(tags={REPLAY_TAG: TICK}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    found = instance.get_runs(ticks, limit=1)
+    return parse_as_of(found[0].tags[AS_OF_TAG]) if found else None
+
+
 class MatchFeed(dg.ConfigurableResource[Any]):
-    """The source and its clock: the run's tag, else `as_of`, else the source's own moment, else the run's start."""
+    """The source and its clock: the run's tag, else `as_of`, else, of a source of the past, the newest moment replayed
+    or its own, else the run's start."""
 
     source: str = setting("source")
     as_of: str | None = setting("as_of", None)
@@ -75,7 +86,7 @@ class MatchFeed(dg.ConfigurableResource[Any]):
             return Moment(parse_as_of(self.as_of), replay=True)
         own = self._source().default_as_of()
         if own is not None:
-            return Moment(own, replay=True)
+            return Moment(newest_replayed(context.instance) or own, replay=True)
         record = context.instance.get_run_record_by_id(run.run_id)
         if record is None:
             raise RuntimeError(f"run {run.run_id} is not in the instance's storage")

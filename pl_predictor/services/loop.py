@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -70,44 +70,49 @@ def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResu
     """Materialize every asset and run every check at one moment; PredictorError says what went wrong, in a sentence."""
     import dagster as dg
 
-    from pl_predictor.definitions import build_defs
     from pl_predictor.resources.match_feed import AS_OF_TAG
 
-    tags = {PROCESS_TAG: _process_name(os.getpid())}
-    if as_of is not None:
-        tags[AS_OF_TAG] = parse_as_of(as_of, "--as-of").isoformat()
+    tags = {} if as_of is None else {AS_OF_TAG: parse_as_of(as_of, "--as-of").isoformat()}
     migrate(settings)
-    job = build_defs(loggers={"progress": _progress_logger(say)}).resolve_job_def("loop")
     with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(
-            instance=instance, tags=tags, raise_on_error=False, run_config={"loggers": {"progress": {}}}
+        result = execute_in_process(instance, "loop", tags, say)
+    return collect(settings, result)
+
+
+def execute_in_process(
+    instance: "dg.DagsterInstance",
+    job: str,
+    tags: Mapping[str, str],
+    say: Say = lambda _: None,
+    ops: Mapping[str, Any] | None = None,
+) -> "dg.ExecuteInProcessResult":
+    """A run of a job in this process. `say` hears a line a step. PredictorError says in a sentence why it failed."""
+    from pl_predictor.definitions import build_defs
+
+    result = (
+        build_defs(loggers={"progress": _progress_logger(say)})
+        .resolve_job_def(job)
+        .execute_in_process(
+            instance=instance,
+            tags={**tags, PROCESS_TAG: _process_name(os.getpid())},
+            raise_on_error=False,
+            run_config={"loggers": {"progress": {}}, **({"ops": dict(ops)} if ops else {})},
         )
+    )
     if not result.success:
         raise PredictorError(_first_failure(result))
-    return _collect(settings, result)
+    return result
 
 
 def roll_back(settings: Settings, reason: str) -> str:
     """Run the job `rollback`; returns who serves now, as a sentence. PredictorError where nobody served before."""
     import dagster as dg
 
-    from pl_predictor.definitions import build_defs
     from pl_predictor.resources.model_registry import ModelRegistry
 
     migrate(settings)
     with dg.DagsterInstance.get() as instance:
-        result = (
-            build_defs()
-            .resolve_job_def("rollback")
-            .execute_in_process(
-                instance=instance,
-                tags={PROCESS_TAG: _process_name(os.getpid())},
-                raise_on_error=False,
-                run_config={"ops": {"put_previous_back": {"config": {"reason": reason}}}},
-            )
-        )
-    if not result.success:
-        raise PredictorError(_first_failure(result))
+        execute_in_process(instance, "rollback", {}, ops={"put_previous_back": {"config": {"reason": reason}}})
     champion = ModelRegistry.from_settings(settings).champion()
     assert champion is not None, "the rollback has just let it serve"
     return f"version {champion.version} serves again"
@@ -181,7 +186,7 @@ def _first_failure(result: "dg.ExecuteInProcessResult") -> str:
     return f"{step} failed unexpectedly, in run {result.run_id}:\n" + "".join(e.to_string() for e in chain[1:2])
 
 
-def _collect(settings: Settings, result: "dg.ExecuteInProcessResult") -> LoopResult:
+def collect(settings: Settings, result: "dg.ExecuteInProcessResult") -> LoopResult:
     """Read back from the tables what the run wrote: what is shown is what is stored."""
     from pl_predictor.resources.model_registry import ModelRegistry
 

@@ -27,6 +27,7 @@ LOG_LINES_SHOWN = 15
 class _Process:
     command: Sequence[str]
     popen: "subprocess.Popen[bytes]"
+    stays: bool = True
     ends: list[float] = field(default_factory=list)
 
 
@@ -91,12 +92,12 @@ class Supervisor:
         """Where the process of that name writes what it prints."""
         return self._home / "logs" / f"{name}.log"
 
-    def start(self, name: str, command: Sequence[str]) -> None:
-        """Start a process that stays, writing to its log; `watch` starts it again if it ends."""
+    def start(self, name: str, command: Sequence[str], *, stays: bool = True) -> None:
+        """Start a process, writing to its log; `watch` starts it again if it ends, unless it is one that may end."""
         log = self.log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        self._processes[name] = _Process(command, self._spawn(name, command))
+        self._processes[name] = _Process(command, self._spawn(name, command), stays)
 
     def run(self, command: Sequence[str], stop: threading.Event) -> int:
         """Run a command to its end on this terminal; its exit code, or 130 if it was stopped before."""
@@ -126,9 +127,13 @@ class Supervisor:
 
     def watch(self, say: Callable[[str], None]) -> None:
         """Start again what ended since the last look, and say so; PredictorError if something keeps ending."""
-        for name, process in self._processes.items():
+        for name, process in list(self._processes.items()):
             code = process.popen.poll()
             if code is None:
+                continue
+            if not process.stays:
+                say(f"The {name} has ended" + (f" with code {code}: see {self.log(name)}" if code else ""))
+                del self._processes[name]
                 continue
             now = time.monotonic()
             process.ends = [end for end in process.ends if now - end < RESTART_WINDOW] + [now]

@@ -76,13 +76,14 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
     if code := supervisor.run(migrate, stop):
         return code
     supervisor.start("webserver", commands["webserver"])
-    supervisor.start("daemon", commands["daemon"])
     say("Running the loop")
-    code = supervisor.run([sys.executable, "-m", "pl_predictor.cli", "run"], stop)
+    code = supervisor.run([sys.executable, "-m", "pl_predictor.cli", "run", "--first-start"], stop)
     if stop.is_set():
         return code
     if code:
         say("The loop failed, see above. What was there before stays; Dagster shows the run, and can launch it again")
+    # Only now: its sensors would act on what the loop, or the weeks that it lived, find.
+    supervisor.start("daemon", commands["daemon"])
     if effective.own_mlflow_server:
         supervisor.start("mlflow", commands["mlflow"])
     _wait_for(f"{settings.dagster_url}/server_info", "webserver", supervisor, stop, say)
@@ -91,7 +92,12 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
             f"\nDagster  {settings.dagster_url}\nMLflow   {settings.mlflow_url}"
             + " (some seconds more)" * effective.own_mlflow_server
         )
-        say("Stays until Ctrl-C. Logs: " + str(settings.home / "logs"))
+        if time_goes_on := _time_goes_on(settings):
+            supervisor.start("replay", commands["replay"], stays=False)
+        say(
+            f"A matchweek is lived every {settings.tick_seconds:.0f} s: see {supervisor.log('replay')}\n" * time_goes_on
+            + f"Stays until Ctrl-C. Logs: {settings.home / 'logs'}"
+        )
     while not stop.wait(LOOK_SECONDS):
         if settings.embedded and server.running() is None:
             say("PostgreSQL had ended and is started again")
@@ -99,6 +105,11 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
         supervisor.watch(say)
     say("Stopping")
     return code
+
+
+def _time_goes_on(settings: Settings) -> bool:
+    """True where a source of the past is lived on: a moment that somebody chose is one that he wants to stay at."""
+    return get_source(settings.source).default_as_of() is not None and not settings.as_of and settings.tick_seconds > 0
 
 
 def _commands(settings: Settings) -> dict[str, list[str]]:
@@ -115,6 +126,7 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
             *("--host", settings.bind, "--port", str(settings.dagster_port)),
         ],
         "daemon": [python, "-m", "dagster._daemon", "run", "--workspace", workspace],
+        "replay": [python, "-m", "pl_predictor.cli", "replay", "--every", str(settings.tick_seconds)],
         "mlflow": [
             *(python, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
             *("--workers", "1", "--no-serve-artifacts", "--default-artifact-root", str(settings.home / "mlflow")),

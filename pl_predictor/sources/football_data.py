@@ -45,6 +45,9 @@ class FootballData:
             return HttpSite(self.addresses, self.patience)
         return Folder(Path(self.addresses[0]))
 
+    def end(self) -> None:
+        """See MatchSource."""
+
     def seasons(self, as_of: datetime, shelf: Shelf, *, refetch: bool = False) -> Iterator[SeasonFile]:
         """Every season of both divisions that may say something new, newest first; see MatchSource."""
         unanswered = 0

@@ -60,6 +60,9 @@ class MatchSource(Protocol):
     def default_as_of(self) -> datetime | None:
         """The moment to stand at where none is asked for, in UTC; None stands for now."""
 
+    def end(self) -> datetime | None:
+        """The moment (UTC) from which on it says nothing new; None where it is of the present."""
+
     def seasons(self, as_of: datetime, shelf: Shelf, *, refetch: bool = False) -> Iterator[SeasonFile]:
         """The seasons that may say something new at `as_of`, one at a time, newest first. `refetch`: all there are.
 

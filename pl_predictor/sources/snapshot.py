@@ -5,7 +5,7 @@ What is in it, and where it came from, stands in `pl_predictor/snapshot/README.m
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final
@@ -38,6 +38,11 @@ class Snapshot:
     def default_as_of(self) -> datetime:
         """29 December 2023, 20:00 UTC."""
         return _DEFAULT_AS_OF
+
+    def end(self) -> datetime:
+        """A week after its last match."""
+        last: datetime = self._all["kickoff"].max().to_pydatetime()
+        return last + timedelta(days=7)
 
     def seasons(self, as_of: datetime, shelf: Shelf, *, refetch: bool = False) -> Iterator[SeasonFile]:  # noqa: ARG002
         """See MatchSource; nothing here is ever fetched, or refused."""

@@ -1,0 +1,84 @@
+"""Runs launched through the webserver, executed by the daemon, and awaited here."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pl_predictor.core.errors import PredictorError
+from pl_predictor.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from dagster_graphql import DagsterGraphQLClient
+
+LOCATION: Final = "pl_predictor"
+RUN_KEY_TAG: Final = "dagster/run_key"
+LOOK_SECONDS: Final = 0.1
+SENSOR_SECONDS: Final = 180.0
+RUN_SECONDS: Final = 1800.0
+
+Found = TypeVar("Found")
+
+
+@dataclass
+class UnderTheDaemon:
+    """Has the daemon execute the runs; retraining_sensor itself asks for retrainings (services.replay.Conductor)."""
+
+    settings: Settings
+    instance: "dg.DagsterInstance"
+    _client: "DagsterGraphQLClient" = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Connect; PredictorError where no webserver answers."""
+        from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+
+        host = self.settings.dagster_url.removeprefix("http://").rpartition(":")[0]
+        try:
+            self._client = DagsterGraphQLClient(host, port_number=self.settings.dagster_port)
+        except DagsterGraphQLClientError as error:
+            raise PredictorError(
+                f"no Dagster webserver answers at {self.settings.dagster_url}: start it with `make up`"
+            ) from error
+
+    def run(self, job: str, tags: Mapping[str, str]) -> None:
+        """Launch a job and wait for its end; PredictorError if it failed."""
+        self._await(self._client.submit_job_execution(job, repository_location_name=LOCATION, tags=dict(tags)))
+
+    def retrain(self, request: "dg.RunRequest") -> None:
+        """Wait for the run that retraining_sensor asks for, and for its end; PredictorError if it failed."""
+        import dagster as dg
+
+        asked = dg.RunsFilter(tags={RUN_KEY_TAG: str(request.run_key)})
+        run = _until(
+            lambda: next(iter(self.instance.get_runs(asked, limit=1)), None),
+            SENSOR_SECONDS,
+            "retraining_sensor did not launch what it should: see its ticks in the Dagster UI, and whether it runs",
+        )
+        self._await(run.run_id)
+
+    def _await(self, run_id: str) -> None:
+        import dagster as dg
+
+        def ended() -> "dg.DagsterRun | None":
+            run = self.instance.get_run_by_id(run_id)
+            return run if run is not None and run.is_finished else None
+
+        run = _until(
+            ended, RUN_SECONDS, f"run {run_id} did not end: see it at {self.settings.dagster_url}/runs/{run_id}"
+        )
+        if run.status != dg.DagsterRunStatus.SUCCESS:
+            raise PredictorError(
+                f"run {run_id} of {run.job_name} ended as {run.status.value}: see it at "
+                f"{self.settings.dagster_url}/runs/{run_id}"
+            )
+
+
+def _until(look: Callable[[], Found | None], seconds: float, otherwise: str) -> Found:
+    """What `look` finds in the end; PredictorError after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise PredictorError(otherwise)
+        time.sleep(LOOK_SECONDS)
+    return found

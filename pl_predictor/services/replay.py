@@ -1,0 +1,212 @@
+"""`pl-predictor replay`: a season lived again, tick by tick, through the very same jobs, checks and sensors.
+
+Each tick is a run of the job `loop` whose tag says what time it is; then what the checks call for, and the routine
+training if one is due, exactly as live. Two ways to have runs executed: by the daemon and its sensors, or, quickly, in
+this process. A replay that was killed goes on where it stood.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sqlalchemy import text
+
+from pl_predictor.core.errors import PredictorError
+from pl_predictor.services.loop import LoopResult, Say, collect, execute_in_process, migrate, run_loop
+from pl_predictor.settings import Settings
+from pl_predictor.sources import get_source
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from pl_predictor.resources.postgres import Postgres
+
+STEPS: Final = {"week": timedelta(days=7), "day": timedelta(days=1)}
+MONDAY: Final = 0
+
+
+class Conductor(Protocol):
+    """Who has the runs of a replay executed."""
+
+    def run(self, job: str, tags: Mapping[str, str]) -> None:
+        """Launch a job and wait for its end; PredictorError if it failed."""
+
+    def retrain(self, request: "dg.RunRequest") -> None:
+        """See to it that the run which retraining_sensor asks for comes to its end; PredictorError if it failed."""
+
+
+@dataclass
+class InThisProcess:
+    """Executes each run here, and does what the sensor would. last: what came of the newest run of the loop."""
+
+    instance: "dg.DagsterInstance"
+    last: "dg.ExecuteInProcessResult | None" = None
+
+    def run(self, job: str, tags: Mapping[str, str]) -> None:
+        """See Conductor."""
+        result = execute_in_process(self.instance, job, tags)
+        self.last = result if job == "loop" else self.last
+
+    def retrain(self, request: "dg.RunRequest") -> None:
+        """See Conductor."""
+        self.run("retraining", request.tags)
+
+
+def moments(first: datetime, last: datetime, step: str) -> list[datetime]:
+    """The moments (UTC) from `first` on, a step apart, and `last`; PredictorError where it comes before `first`."""
+    if last < first:
+        raise PredictorError(f"--last {last.isoformat()} lies before --first {first.isoformat()}: swap them")
+    found = [first]
+    while found[-1] + STEPS[step] < last:
+        found.append(found[-1] + STEPS[step])
+    return found if last == first else [*found, last]
+
+
+def replay(
+    settings: Settings, conductor: Conductor, instance: "dg.DagsterInstance", ticks: list[datetime], step: str, say: Say
+) -> Iterator[datetime]:
+    """Live through the moments; yields each one that was lived. PredictorError as soon as a run fails."""
+    from pl_predictor.assets.occasion import decided
+    from pl_predictor.core.retraining import decide_refresh
+    from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK
+    from pl_predictor.resources.policy import Policy
+    from pl_predictor.sensors import retraining_decision, retraining_request
+
+    _require_the_past(settings, ticks)
+    policy = Policy.from_settings(settings)
+    with _tables(settings) as postgres:
+        lived = _lived(instance, postgres, ticks[0])
+        for as_of in ticks:
+            if lived is not None and as_of < lived:
+                continue
+            tags = {AS_OF_TAG: as_of.isoformat(), REPLAY_TAG: TICK}
+            if as_of != lived:
+                conductor.run("loop", tags)
+            decision = retraining_decision(instance, postgres, policy)
+            if decision.retrain:
+                conductor.retrain(retraining_request(instance, decision))
+            elif step == "week" or as_of.weekday() == MONDAY:
+                champion = postgres.retraining.champion(as_of)
+                history = postgres.retraining.history(as_of, champion=champion, training=False)
+                refresh = decide_refresh(history, policy.retraining(), as_of)
+                if refresh.retrain:
+                    conductor.run("weekly_retraining_evaluation", {**tags, **decided(refresh).as_tags()})
+            for line in _told(postgres, as_of, decision.reason):
+                say(line)
+            yield as_of
+
+
+def _require_the_past(settings: Settings, ticks: list[datetime]) -> None:
+    if get_source(settings.source).default_as_of() is None and ticks[-1] > datetime.now(timezone.utc):
+        raise PredictorError(f"--last {ticks[-1].isoformat()} is still to come: a replay lives the past")
+
+
+def _lived(instance: "dg.DagsterInstance", postgres: "Postgres", first: datetime) -> datetime | None:
+    """The newest moment that this home has lived by a replay; PredictorError where it knows later ones otherwise."""
+    from pl_predictor.resources.match_feed import newest_replayed
+
+    lived = newest_replayed(instance)
+    with postgres.engine.connect() as connection:
+        newest = connection.scalar(text("SELECT max(as_of) FROM model_predictions"))
+    if newest is not None and newest >= first and (lived is None or newest > lived):
+        raise PredictorError(
+            f"this home has forecasts of {newest:%Y-%m-%d %H:%M} UTC, which no replay made: begin later than that, or "
+            "choose an empty home with PL_HOME"
+        )
+    return lived
+
+
+@contextmanager
+def _tables(settings: Settings) -> Iterator["Postgres"]:
+    """The resource that assets use, for use outside a run."""
+    import dagster as dg
+
+    from pl_predictor.resources.postgres import Postgres
+
+    resource = Postgres(
+        host=str(settings.postgres_host),
+        port=settings.postgres_port,
+        database=settings.postgres_db,
+        user=settings.postgres_user,
+        password=settings.postgres_password.get_secret_value(),
+    )
+    with dg.build_resources({"postgres": resource}) as resources:
+        yield resources.postgres
+
+
+TOLD = """
+    SELECT (SELECT count(*) FROM model_predictions WHERE as_of = :as_of AND model_version = :version),
+           (SELECT count(DISTINCT (season, home_team, away_team)) FROM model_predictions
+                WHERE actual_result IS NOT NULL AND as_of <= :as_of),
+           (SELECT value FROM model_metrics WHERE metric_type = 'log_loss' AND as_of = :as_of
+                AND model_version = :version)
+"""
+
+
+def _told(postgres: "Postgres", as_of: datetime, verdicts: str) -> Iterator[str]:
+    """What the tables say of a moment, as lines for a person."""
+    champion = postgres.retraining.champion(as_of)
+    with postgres.engine.connect() as connection:
+        made, settled, loss = connection.execute(text(TOLD), {"as_of": as_of, "version": champion}).one()
+    score = "" if loss is None else f", log loss {loss:.3f}"
+    yield f"{as_of:%a %d %b %Y %H:%M}  {made:2} forecasts, {settled} settled so far{score}; {verdicts}"
+    events = postgres.retraining.events()
+    for event in events[events["as_of"] == as_of].itertuples():
+        yield f"    {event.cause}: version {event.challenger_version} {event.verdict}"
+
+
+def live_in_this_process(settings: Settings, ticks: list[datetime], step: str, say: Say) -> LoopResult | None:
+    """A whole replay in this process, which needs no server; what its last tick left, None if all was lived before."""
+    import dagster as dg
+
+    migrate(settings)
+    with dg.DagsterInstance.get() as instance:
+        here = InThisProcess(instance)
+        for _ in replay(settings, here, instance, ticks, step, say):
+            pass
+    return None if here.last is None else collect(settings, here.last)
+
+
+def start(settings: Settings, say: Say) -> LoopResult:
+    """The first pass of a platform that starts: the loop once; of a source of the past, on a home that has forecast
+    nothing yet, the weeks before its moment first."""
+    moment = get_source(settings.source).default_as_of()
+    if moment is None or settings.as_of is not None or not settings.lived_days:
+        return run_loop(settings, say)
+    migrate(settings)
+    with _tables(settings) as postgres, postgres.engine.connect() as connection:
+        forecast_before = connection.scalar(text("SELECT EXISTS (SELECT FROM model_predictions)"))
+    if forecast_before:
+        return run_loop(settings, say)
+    ticks = moments(moment - timedelta(days=settings.lived_days), moment, "week")
+    say(f"Living the {len(ticks)} weeks up to {moment:%d %B %Y}")
+    result = live_in_this_process(settings, ticks, "week", say)
+    assert result is not None, "nothing was lived before"
+    return result
+
+
+def live_under_the_daemon(
+    settings: Settings, first: datetime | None, last: datetime | None, step: str, say: Say, *, seconds: float = 0.0
+) -> None:
+    """A whole replay by the servers of this home, which must run; one tick in so many seconds at most.
+
+    first: None to go on a step after what this home has lived; last: None for the source's end.
+    """
+    import dagster as dg
+
+    from pl_predictor.resources.match_feed import newest_replayed
+    from pl_predictor.services.launching import UnderTheDaemon
+
+    source = get_source(settings.source)
+    with dg.DagsterInstance.get() as instance:
+        lived = newest_replayed(instance) or source.default_as_of()
+        begin, end = first or (lived and lived + STEPS[step]), last or source.end()
+        if begin is None or end is None:
+            raise PredictorError(f"the source {settings.source} is of the present: say --first and --last")
+        launched = time.monotonic()
+        for _ in replay(settings, UnderTheDaemon(settings, instance), instance, moments(begin, end, step), step, say):
+            time.sleep(max(0.0, launched + seconds - time.monotonic()))
+            launched = time.monotonic()
