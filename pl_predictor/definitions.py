@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from pl_predictor import checks, jobs
+from pl_predictor import checks, jobs, quality_checks
 from pl_predictor.assets import (
     drift_report,
     features,
@@ -52,7 +52,7 @@ def build_defs(
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSETS),
-        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        asset_checks=dg.load_asset_checks_from_modules([checks, quality_checks]),
         jobs=[jobs.loop, jobs.backtest],
         executor=dg.in_process_executor,
         resources={**defaults, **(resources or {})},

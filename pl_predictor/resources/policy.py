@@ -13,10 +13,14 @@ class Policy(dg.ConfigurableResource[Any]):
 
     forecast_days: int = setting("forecast_days")
     performance_window: int = setting("performance_window")
+    skill_window: int = setting("skill_window")
     drift_window: int = setting("drift_window")
     min_sample: int = setting("min_sample")
     min_accuracy: float = setting("min_accuracy")
     min_weighted_f1: float = setting("min_weighted_f1")
+    min_skill: float = setting("min_skill")
+    max_log_loss_rise: float = setting("max_log_loss_rise")
+    false_alarm_rate: float = setting("false_alarm_rate")
     max_drift_share: float = setting("max_drift_share")
 
     @classmethod
