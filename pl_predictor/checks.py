@@ -1,7 +1,6 @@
-"""The verdicts: what a number must be for the platform to call itself healthy.
+"""The checks of what goes in and what comes out: the feed, the features, the forecasts that must be there.
 
-Below a threshold but within noise is a failure at WARN, beyond noise at ERROR; a sample that is too small passes and
-says so. The numbers are computed by the assets, the thresholds are the policy's.
+Those of how good the model is are in quality_checks.py; KEYS names all. What they look at is computed by the assets.
 """
 
 from collections.abc import Iterator
@@ -11,11 +10,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from pl_predictor.assets.drift_report import drift_report
 from pl_predictor.assets.features import features
 from pl_predictor.assets.fixtures import fixtures
 from pl_predictor.assets.matches import matches
-from pl_predictor.assets.performance_metrics import performance_metrics
 from pl_predictor.assets.predictions import predictions
 from pl_predictor.assets.presentation import table
 from pl_predictor.code_version import feature_version
@@ -24,11 +21,11 @@ from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.core.freshness import results_freshness
 from pl_predictor.core.leakage import Leak, feature_leaks, forecast_leaks, rounds_to_look_at, unequal
 from pl_predictor.core.matches import KEY, upcoming
+from pl_predictor.quality_checks import QUALITY_KEYS
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
-from pl_predictor.storage.metrics import EARLIEST
 
 
 @dg.multi_asset_check(
@@ -157,97 +154,6 @@ def judge_leaks(leaks: list[Leak], rounds: list[datetime], matches: int) -> dg.A
     )
 
 
-def judge_score(metric: dict[str, Any] | None, threshold: float, min_sample: int) -> dg.AssetCheckResult:
-    """The verdict on a score that should be at least `threshold` (a row of model_metrics as a mapping, or None)."""
-    if metric is None:
-        return dg.AssetCheckResult(
-            passed=True,
-            description="no settled forecast yet: nothing to judge",
-            metadata={"n": 0, "threshold": threshold},
-        )
-    value, facts = float(metric["value"]), metric["metadata"]
-    n, high = int(facts["n"]), facts["high"]
-    shown = {"value": value, "threshold": threshold, **{k: v for k, v in facts.items() if v is not None}}
-    if n < min_sample:
-        verdict = f"{value:.3f} over {n} forecasts: too few to judge, {min_sample} are needed"
-        return dg.AssetCheckResult(passed=True, description=verdict, metadata=shown)
-    if value >= threshold:
-        return dg.AssetCheckResult(passed=True, description=f"{value:.3f}, at least {threshold}", metadata=shown)
-    within_noise = high is None or high >= threshold  # without an interval nothing is beyond noise
-    noise = "within noise" if within_noise else "beyond noise"
-    return dg.AssetCheckResult(
-        passed=False,
-        severity=dg.AssetCheckSeverity.WARN if within_noise else dg.AssetCheckSeverity.ERROR,
-        description=f"{value:.3f} over {n} forecasts is below {threshold}, {noise}",
-        metadata=shown,
-    )
-
-
-def judge_drift(metric: dict[str, Any] | None, threshold: float, min_sample: int) -> dg.AssetCheckResult:
-    """The verdict on a share of drifted columns, at most `threshold` (a row of model_metrics as a mapping, or None)."""
-    if metric is None:
-        return dg.AssetCheckResult(
-            passed=True,
-            description="too few matches to compare: nothing to judge",
-            metadata={"n": 0, "threshold": threshold},
-        )
-    share, facts = float(metric["value"]), dict(metric["metadata"])
-    n, columns = min(facts["n"], facts["reference_n"]), facts["columns"]
-    said = f"{round(share * columns)} of {columns} columns drifted over {facts['n']} matches"
-    verdict = (
-        f"{said}: too few to judge, {min_sample} are needed"
-        if n < min_sample
-        else f"{said}; at most {threshold:.0%} may"
-    )
-    report = dg.MetadataValue.url(facts.pop("report"))
-    return dg.AssetCheckResult(
-        passed=n < min_sample or share <= threshold,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=verdict,
-        metadata={"value": share, "threshold": threshold, **facts, "report": report},
-    )
-
-
-def _latest(
-    context: dg.AssetCheckExecutionContext,
-    metric_type: str,
-    feed: MatchFeed,
-    postgres: Postgres,
-    registry: ModelRegistry,
-) -> dict[str, Any] | None:
-    as_of = feed.moment(context).as_of
-    version = registry.serving(as_of).version
-    found = postgres.metrics.get_metrics_by_date_range(EARLIEST, as_of, metric_type, version)
-    return None if found.empty else dict(found.iloc[-1])
-
-
-@dg.asset_check(asset=performance_metrics)
-def accuracy_above_threshold(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
-) -> dg.AssetCheckResult:
-    """The champion's official forecasts name the result at least as often as the threshold asks (PL_MIN_ACCURACY)."""
-    found = _latest(context, "accuracy", feed, postgres, registry)
-    return judge_score(found, policy.min_accuracy, policy.min_sample)
-
-
-@dg.asset_check(asset=performance_metrics)
-def weighted_f1_above_threshold(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
-) -> dg.AssetCheckResult:
-    """Their weighted F1, low for a forecaster that never says draw, is at least the threshold (PL_MIN_WEIGHTED_F1)."""
-    found = _latest(context, "f1_weighted", feed, postgres, registry)
-    return judge_score(found, policy.min_weighted_f1, policy.min_sample)
-
-
-@dg.asset_check(asset=drift_report)
-def drift_share_below_threshold(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
-) -> dg.AssetCheckResult:
-    """At most this share of columns drifted from the champion's training window (PL_MAX_DRIFT_SHARE)."""
-    found = _latest(context, "drift_share", feed, postgres, registry)
-    return judge_drift(found, policy.max_drift_share, policy.min_sample)
-
-
 @dg.asset_check(asset=predictions)
 def every_coming_fixture_has_a_forecast(
     context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
@@ -274,23 +180,17 @@ def every_coming_fixture_has_a_forecast(
 
 
 KEYS = [
-    key
-    for check in (
-        feed_contract,
-        results_are_fresh,
-        fixture_list_is_sound,
-        nothing_knows_the_future,
-        accuracy_above_threshold,
-        weighted_f1_above_threshold,
-        drift_share_below_threshold,
-        every_coming_fixture_has_a_forecast,
-    )
-    for key in check.check_keys
+    *(
+        key
+        for check in (
+            feed_contract,
+            results_are_fresh,
+            fixture_list_is_sound,
+            nothing_knows_the_future,
+            every_coming_fixture_has_a_forecast,
+        )
+        for key in check.check_keys
+    ),
+    *QUALITY_KEYS,
 ]
 """Every check of the platform."""
-QUALITY_KEYS = [
-    key
-    for check in (accuracy_above_threshold, weighted_f1_above_threshold, drift_share_below_threshold)
-    for key in check.check_keys
-]
-"""Those whose failure is a reason to train again."""

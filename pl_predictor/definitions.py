@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from pl_predictor import checks, jobs, schedules, sensors
+from pl_predictor import checks, jobs, quality_checks, schedules, sensors
 from pl_predictor.assets import (
     champion,
     drift_report,
@@ -54,7 +54,7 @@ def build_defs(
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSETS),
-        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        asset_checks=dg.load_asset_checks_from_modules([checks, quality_checks]),
         jobs=jobs.JOBS,
         schedules=schedules.SCHEDULES,
         sensors=sensors.SENSORS,

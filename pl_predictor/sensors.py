@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from pl_predictor import checks, jobs
+from pl_predictor import jobs
 from pl_predictor.assets.occasion import CAUSE_TAG, decided
 from pl_predictor.core.retraining import CAUSES, Decision, Evidence, decide
 from pl_predictor.evidence import evidence
+from pl_predictor.quality_checks import QUALITY_KEYS
 from pl_predictor.resources.match_feed import AS_OF_TAG
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
@@ -21,7 +22,7 @@ LOOK_SECONDS = 30
 
 def retraining_decision(instance: dg.DagsterInstance, postgres: Postgres, policy: Policy) -> Decision:
     """What the newest verdicts of the checks and the record of trainings say about a training now."""
-    found: Sequence[Evidence] = [one for key in checks.QUALITY_KEYS if (one := evidence(instance, key)) is not None]
+    found: Sequence[Evidence] = [one for key in QUALITY_KEYS if (one := evidence(instance, key)) is not None]
     if not found:
         return Decision(False, "no check has come to a verdict on a model yet")
     as_of = max(one.as_of for one in found)

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     performance_window: int = _field(
         "PL_PERFORMANCE_WINDOW", 380, "score this many of the latest settled official forecasts", ge=1
     )
+    skill_window: int = _field(
+        "PL_SKILL_WINDOW", 80, "judge the skill against the market on this many of the latest that have one", ge=1
+    )
     drift_window: int = _field(
         "PL_DRIFT_WINDOW", 100, "compare this many of the latest matches with the training window", ge=1
     )
@@ -92,6 +95,19 @@ class Settings(BaseSettings):
     )
     min_accuracy: float = _field("PL_MIN_ACCURACY", 0.55, "accuracy of the official forecasts, at least", ge=0, le=1)
     min_weighted_f1: float = _field("PL_MIN_WEIGHTED_F1", 0.50, "their weighted F1, at least", ge=0, le=1)
+    min_skill: float = _field(
+        "PL_MIN_SKILL", -0.03, "the market's log loss minus their own, nats a match on the same matches, at least"
+    )
+    max_log_loss_rise: float = _field(
+        "PL_MAX_LOG_LOSS_RISE", 0.05, "nats by which their log loss may exceed the model's own at its training", ge=0
+    )
+    false_alarm_rate: float = _field(
+        "PL_FALSE_ALARM_RATE",
+        0.05,
+        "chance of an ERROR within a season in which the forecasts are as good as the thresholds ask, at most",
+        gt=0,
+        le=1,
+    )
     max_drift_share: float = _field("PL_MAX_DRIFT_SHARE", 0.5, "share of drifted columns, at most", ge=0, le=1)
 
     retrain_on_warnings: bool = _field(

@@ -1,4 +1,4 @@
-"""Verdicts: which numbers fail, how badly, and which evaluation is the newest that has a verdict at all."""
+"""Verdicts on what goes in and comes out, and which evaluation is the newest that has a verdict at all."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,93 +8,12 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from pl_predictor.checks import judge_claim, judge_drift, judge_leaks, judge_score, latest_evaluation
+from pl_predictor.checks import judge_claim, judge_leaks, latest_evaluation
 from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.core.leakage import Leak
 from pl_predictor.settings import Settings
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
-NAN = float("nan")
-
-
-def metric(value: float, n: int = 100, low: float | None = None, high: float | None = None) -> dict[str, Any]:
-    """A row of model_metrics as far as a verdict needs it."""
-    return {"value": value, "metadata": {"n": n, "low": low, "high": high, "first_kickoff": "2024-01-13T15:00"}}
-
-
-@pytest.mark.parametrize(
-    ("row", "passed", "severity", "words"),
-    [
-        (None, True, None, "no settled forecast yet"),
-        (metric(0.10, n=49, high=0.2), True, None, "too few to judge, 50 are needed"),
-        (metric(0.10, n=50, high=0.2), False, ERROR, "0.100 over 50 forecasts is below 0.55, beyond noise"),
-        (metric(0.55, low=0.45, high=0.65), True, None, "0.550, at least 0.55"),
-        (metric(0.60, low=0.50, high=0.70), True, None, "0.600, at least 0.55"),
-        (metric(0.60, low=None, high=None), True, None, "0.600, at least 0.55"),
-        (metric(0.54, low=0.44, high=0.64), False, WARN, "0.540 over 100 forecasts is below 0.55, within noise"),
-        (metric(0.45, low=0.35, high=0.55), False, WARN, "within noise"),
-        (metric(0.40, low=0.30, high=0.5499), False, ERROR, "0.400 over 100 forecasts is below 0.55, beyond noise"),
-        (metric(0.54, low=None, high=None), False, WARN, "within noise"),
-        (metric(NAN, low=NAN, high=NAN), False, ERROR, "beyond noise"),
-    ],
-    ids=[
-        "none",
-        "too small",
-        "just large enough",
-        "at the threshold",
-        "above",
-        "above without interval",
-        "within noise",
-        "interval ends at the threshold",
-        "beyond noise",
-        "below without interval",
-        "not a number",
-    ],
-)
-def test_a_score_is_judged_by_threshold_sample_and_interval(
-    row: dict[str, Any] | None, passed: bool, severity: dg.AssetCheckSeverity | None, words: str
-) -> None:
-    verdict = judge_score(row, threshold=0.55, min_sample=50)
-    assert verdict.passed is passed
-    assert words in (verdict.description or "")
-    if severity is not None:
-        assert verdict.severity is severity
-
-
-def test_a_verdict_shows_what_it_rests_on_and_nothing_that_is_unknown() -> None:
-    shown = judge_score(metric(0.4, low=0.3, high=None), threshold=0.55, min_sample=50).metadata
-    assert {name: value.value for name, value in shown.items()} == {
-        "value": 0.4,
-        "threshold": 0.55,
-        "n": 100,
-        "low": 0.3,
-        "first_kickoff": "2024-01-13T15:00",
-    }
-    nothing = judge_score(None, threshold=0.55, min_sample=50).metadata
-    assert {name: value.value for name, value in nothing.items()} == {"n": 0, "threshold": 0.55}
-
-
-@pytest.mark.parametrize(
-    ("share", "n", "reference_n", "passed", "words"),
-    [
-        (0.5, 100, 3000, True, "5 of 10 columns drifted over 100 matches; at most 50% may"),
-        (0.6, 100, 3000, False, "6 of 10 columns drifted over 100 matches; at most 50% may"),
-        (0.9, 49, 3000, True, "too few to judge, 50 are needed"),
-        (0.9, 100, 49, True, "too few to judge, 50 are needed"),
-    ],
-    ids=["at the threshold", "above", "too few now", "too few before"],
-)
-def test_a_drift_share_is_judged_by_threshold_and_sample(
-    share: float, n: int, reference_n: int, passed: bool, words: str
-) -> None:
-    facts = {"n": n, "reference_n": reference_n, "columns": 10, "report": "http://127.0.0.1:5050/"}
-    verdict = judge_drift({"value": share, "metadata": facts}, threshold=0.5, min_sample=50)
-    assert (verdict.passed, verdict.severity) == (passed, ERROR)
-    assert words in (verdict.description or "")
-    assert judge_drift(None, threshold=0.5, min_sample=50).passed
-
-
-# --- the feed's contract ---------------------------------------------------------------------------------------------
 
 
 def files(*states: dict[str, Any]) -> pd.DataFrame:

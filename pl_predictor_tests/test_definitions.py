@@ -45,6 +45,8 @@ CHECKS = {
     "nothing_knows_the_future": "features",
     "accuracy_above_threshold": "performance_metrics",
     "weighted_f1_above_threshold": "performance_metrics",
+    "skill_against_the_market_above_threshold": "performance_metrics",
+    "log_loss_near_that_at_promotion": "performance_metrics",
     "drift_share_below_threshold": "drift_report",
     "every_coming_fixture_has_a_forecast": "predictions",
 }
@@ -174,10 +176,14 @@ def test_the_thresholds_are_in_the_launchpad_with_the_settings_defaults(defs: dg
     defaults = {
         "forecast_days": 10,
         "performance_window": 380,
+        "skill_window": 80,
         "drift_window": 100,
         "min_sample": 50,
         "min_accuracy": 0.55,
         "min_weighted_f1": 0.5,
+        "min_skill": -0.03,
+        "max_log_loss_rise": 0.05,
+        "false_alarm_rate": 0.05,
         "max_drift_share": 0.5,
     }
     assert {name: json.loads(value) for name, value in launchpad(defs)["policy"].items()} == defaults

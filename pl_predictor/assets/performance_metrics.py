@@ -1,5 +1,6 @@
 """The asset `performance_metrics`."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -9,13 +10,12 @@ from pl_predictor import tables
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.predictions import predictions
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
+from pl_predictor.assets.settled import official
 from pl_predictor.code_version import code_version
-from pl_predictor.core.settlement import official_forecasts
-from pl_predictor.resources.match_feed import MatchFeed
+from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
-from pl_predictor.storage.metrics import EARLIEST
 
 
 @dg.asset(
@@ -29,45 +29,82 @@ from pl_predictor.storage.metrics import EARLIEST
 def performance_metrics(
     context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
 ) -> dg.MaterializeResult[None]:
-    """How the champion's official forecasts (the last before kick-off) did: scores with n and 95 % interval."""
+    """How the champion's official forecasts (the last before kick-off) did: scores with n and 95 % interval,
+    and the bounds that hold at every look. luck: log loss minus what the forecasts themselves expected.
+
+    A challenger that shadows is scored as well, under its own version.
+    """
     from pl_predictor import plots
-    from pl_predictor.core.scoring import rps_by_match, scorecard
+    from pl_predictor.core.scoring import rps_by_match
 
     moment = feed.moment(context)
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     postgres.metrics.settle(known[known["result"].notna()])
-    champion = registry.serving(moment.as_of)
-    made = postgres.metrics.get_predictions_by_date_range(
-        EARLIEST, moment.as_of, model_version=champion.version, replay=moment.replay
-    )
-    official = official_forecasts(made, known)
-    settled = official[official["result"].notna()].tail(policy.performance_window).reset_index(drop=True)
+    champion, shadow = registry.serving(moment.as_of), registry.shadow(moment.as_of)
+    if shadow is not None:
+        shadowed = score_version(shadow.version, known, moment, postgres, policy)
+        postgres.metrics.store_model_metrics(shadowed.metrics, as_of=moment.as_of, model_version=shadow.version)
+    scored = score_version(champion.version, known, moment, postgres, policy)
+    settled = scored.settled
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),
         "model": dg.MetadataValue.url(registry.model_url(champion)),
         "settled": len(settled),
-        "waiting_for_results": int(official["result"].isna().sum()),
+        "waiting_for_results": scored.waiting,
     }
     if settled.empty:
         reason = f"no official forecast of model version {champion.version} has a result yet"
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, **about, "reason": reason})
+    postgres.metrics.store_model_metrics(scored.metrics, as_of=moment.as_of, model_version=champion.version)
+    value = dict(zip(scored.metrics["metric_type"], scored.metrics["value"], strict=True))
+    return dg.MaterializeResult(
+        metadata={
+            **rows(scored.metrics, preview=scored.preview),
+            **about,
+            "luck": value["log_loss"] - value["log_loss_expected"],
+            "rolling_rps": dg.MetadataValue.md(plots.rolling_score(rps_by_match(settled), window=40)),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class ScoredVersion:
+    """How one version did. settled: its latest official forecasts with results; waiting: how many have none yet;
+    metrics: a row a metric for `model_metrics`; preview: the same for people."""
+
+    settled: pd.DataFrame
+    waiting: int
+    metrics: pd.DataFrame
+    preview: pd.DataFrame
+
+
+def score_version(
+    version: str, known: pd.DataFrame, moment: Moment, postgres: Postgres, policy: Policy
+) -> ScoredVersion:
+    """Score the official forecasts of a version, since its first, by the results among the matches `known`."""
+    from pl_predictor.core.evidence import RECENT, evidence
+
+    forecasts = official(version, known, moment, postgres)
+    played = forecasts[forecasts["result"].notna()]
+    settled = played.tail(policy.performance_window).reset_index(drop=True)
+    found = evidence(
+        played,
+        window=policy.performance_window,
+        skill_window=policy.skill_window,
+        false_alarm_rate=policy.false_alarm_rate,
+    )
     window = {
         "first_kickoff": settled["kickoff"].min().isoformat(),
         "last_kickoff": settled["kickoff"].max().isoformat(),
     }
-    scores = scorecard(settled)
     metrics = pd.DataFrame(
         {
-            "metric_type": [score.metric for score in scores],
-            "value": [score.value for score in scores],
-            "metadata": [{"n": score.n, "low": score.low, "high": score.high, **window} for score in scores],
+            "metric_type": [score.metric for score in found],
+            "value": [score.value for score in found],
+            "metadata": [
+                score.facts if score.metric in RECENT.values() else {**score.facts, **window} for score in found
+            ],
         }
     )
-    postgres.metrics.store_model_metrics(metrics, as_of=moment.as_of, model_version=champion.version)
-    return dg.MaterializeResult(
-        metadata={
-            **rows(metrics, preview=pd.DataFrame([vars(score) for score in scores])),
-            **about,
-            "rolling_rps": dg.MetadataValue.md(plots.rolling_score(rps_by_match(settled), window=40)),
-        }
-    )
+    preview = pd.DataFrame([vars(score) for score in found])
+    return ScoredVersion(settled, int(forecasts["result"].isna().sum()), metrics, preview)

@@ -10,9 +10,9 @@ from pl_predictor.resources.postgres import Postgres
 from pl_predictor.storage.metrics import EARLIEST
 
 
-def official(version: str, moment: Moment, postgres: Postgres) -> pd.DataFrame:
-    """Of every match that a version forecast the last forecast before kick-off (core.settlement)."""
-    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
+def official(version: str, known: pd.DataFrame, moment: Moment, postgres: Postgres) -> pd.DataFrame:
+    """Of every match that a version forecast the last forecast before kick-off, with the results among the matches
+    `known` (core.settlement)."""
     made = postgres.metrics.get_predictions_by_date_range(
         EARLIEST, moment.as_of, model_version=version, replay=moment.replay
     )
@@ -21,5 +21,6 @@ def official(version: str, moment: Moment, postgres: Postgres) -> pd.DataFrame:
 
 def settled_forecasts(version: ModelVersion | None, moment: Moment, postgres: Postgres, policy: Policy) -> pd.DataFrame:
     """Those with a result, the latest `performance_window` of them; without rows for no version."""
-    forecasts = official("" if version is None else version.version, moment, postgres)
+    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
+    forecasts = official("" if version is None else version.version, known, moment, postgres)
     return forecasts[forecasts["result"].notna()].tail(policy.performance_window).reset_index(drop=True)

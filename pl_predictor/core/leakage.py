@@ -1,9 +1,9 @@
 """A proof on the very rows that are used: nothing that was computed for a match knows what was not known then.
 
 Here: everything that was not known at a moment is changed, features and forecasts are made again, and those of every
-match whose odds had been collected by then must be equal: features bit by bit, forecasts but for rounding. Not here: the moments
-and rows of a run (checks.py). The moment of odds being the moment of scrambling, features that pass know nothing of after their odds:
-feature time <= odds time <= kick-off.
+match whose odds had been collected by then must be equal: features bit by bit, forecasts but for rounding. Not here:
+the moments and rows of a run (checks.py). The moment of odds being the moment of scrambling, features that pass know
+nothing of after their odds: feature time <= odds time <= kick-off.
 """
 
 from collections.abc import Callable

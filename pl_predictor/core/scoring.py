@@ -6,10 +6,9 @@ draw, away win, in that order; results are (n,) arrays of "H", "D", "A". Not her
 never 0 or NaN.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +34,7 @@ FEWEST_DAYS: Final = 5
 METRICS: Final = {
     "rps": "ranked probability score; 0 is best",
     "log_loss": "minus the log of what was forecast for the result, nats; 0 is best",
+    "log_loss_expected": "what it would be were the forecast's own probabilities right; the rest is luck, or a fault",
     "brier": "squared error over the three results; 0 is best, 2 worst",
     "accuracy": "share of predictions that were right",
     "f1_weighted": "F1 of home wins, draws and away wins, weighted by how often they happened",
@@ -48,11 +48,18 @@ METRICS: Final = {
     "rps_market": "the RPS of the pre-match odds, where there are any",
     "log_loss_market": "their log loss",
     "rps_skill": "1 - RPS / RPS of the pre-match odds, on the same matches; over 0 is better than they",
+    "log_loss_skill": "log loss of the pre-match odds minus own, on the same matches; over 0 is better than they",
+    "log_loss_skill_expected": "what it would be were the odds' probabilities right: 0 or less; no luck is in it",
     "rps_close": "the RPS of the closing odds, where there are any",
     "log_loss_close": "their log loss",
     "rps_skill_close": "1 - RPS / RPS of the closing odds, on the same matches; over 0 is better than they",
 }
 """What each metric of a scorecard says, in the scorecard's order."""
+SLOPES: Final = frozenset({"calibration_slope_home", "calibration_slope_draw", "calibration_slope_away"})
+OF_CLOSE: Final = frozenset({"rps_close", "log_loss_close", "rps_skill_close"})
+OF_MARKET: Final = frozenset(
+    {"rps_market", "log_loss_market", "rps_skill", "log_loss_skill", "log_loss_skill_expected"}
+)
 RAISED_BY_RESAMPLING: Final = frozenset({"calibration_error"})
 """A resample adds its own noise to the distances that this is a mean of, so that all of an interval could lie above the
 value: its resamples are moved by as much as their mean exceeds the value."""
@@ -60,17 +67,21 @@ value: its resamples are moved by as much as their mean exceeds the value."""
 Floats = NDArray[np.float64]
 Estimate = Callable[[Floats], dict[str, Floats]]
 """(m, days) how often each match day counts in each of m resamples -> the (m,) values of each metric."""
+Part = Callable[[pd.DataFrame, NDArray[np.int64]], Estimate]
+"""A frame of forecasts with results and the number of each row's match day -> the estimate of some metrics."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One metric over n matches with its 95 % interval; no interval (None) under five match days."""
+    """One metric over n matches with its 95 % interval and standard error, both of the same bootstrap; neither (None)
+    under five match days."""
 
     metric: str
     value: float
     n: int
     low: float | None
     high: float | None
+    standard_error: float | None
 
 
 def rps(p: Floats, result: NDArray[Any]) -> Floats:
@@ -91,6 +102,16 @@ def log_loss(p: Floats, result: NDArray[Any]) -> Floats:
     """
     given = (p * one_hot(result)).sum(axis=1)
     score: Floats = -np.log(np.maximum(given, np.finfo(np.float64).eps))
+    return score
+
+
+def expected_log_loss(p: Floats, truth: Floats) -> Floats:
+    """(n,) mean log loss of the forecasts p were `truth` the probabilities of the results: their cross entropy, nats.
+
+    expected_log_loss(p, p) is the entropy of p. What p costs against truth, the Kullback-Leibler divergence, is
+    expected_log_loss(p, truth) - expected_log_loss(truth, truth). Both (n, 3).
+    """
+    score: Floats = -(truth * np.log(np.maximum(p, np.finfo(np.float64).eps))).sum(axis=1)
     return score
 
 
@@ -144,22 +165,26 @@ def with_closing_odds(forecasts: pd.DataFrame, matches: pd.DataFrame, as_of: dat
     return forecasts.assign(**dict(zip(CLOSING, closing.T, strict=True)))
 
 
-def scorecard(forecasts: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES) -> list[Score]:
+def scorecard(
+    forecasts: pd.DataFrame, *, seed: int = 0, resamples: int = RESAMPLES, wanted: Collection[str] = tuple(METRICS)
+) -> list[Score]:
     """The METRICS of the forecasts whose result is known; an empty list where there is none.
 
     Those of the odds and the skill against them are over the matches with such odds. A metric that does not exist for
     a sample, as the calibration slope of a few matches, is absent. Intervals: percentiles of `resamples` bootstrap
     samples of whole match days, since the matches of a day are not independent; the same seed gives the same interval.
 
-    forecasts: a forecast frame with a result column; MARKET and CLOSING columns are optional.
+    forecasts: a forecast frame with a result column; MARKET and CLOSING columns are optional. wanted: these metrics
+    alone; what is not wanted is not computed, and changes nothing of the others.
     """
     played = forecasts[forecasts["result"].notna()]
-    scores = _scores(played, [_own, _slopes], seed, resamples)
-    for names, suffix, skill in ((MARKET, "market", "rps_skill"), (CLOSING, "close", "rps_skill_close")):
-        if set(names) <= set(played.columns):
+    parts: list[Part] = [_own, *([_slopes] if SLOPES.intersection(wanted) else [])]
+    scores = _scores(played, parts, seed, resamples)
+    for names, part, metrics in ((MARKET, _against_market, OF_MARKET), (CLOSING, _against_close, OF_CLOSE)):
+        if metrics.intersection(wanted) and set(names) <= set(played.columns):
             priced = played[played[list(names)].notna().all(axis=1)]
-            scores += _scores(priced, [partial(_against, names=names, suffix=suffix, skill=skill)], seed, resamples)
-    return scores
+            scores += _scores(priced, [part], seed, resamples)
+    return [score for score in scores if score.metric in wanted]
 
 
 def rps_by_match(played: pd.DataFrame) -> pd.DataFrame:
@@ -194,7 +219,13 @@ def calibration_table(forecasts: pd.DataFrame, bins: int = BINS) -> pd.DataFrame
 
 def _own(played: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
     p, result = played[list(PROBABILITIES)].to_numpy(dtype=np.float64), played["result"].to_numpy()
-    scores = np.column_stack([np.ones(len(p)), rps(p, result), log_loss(p, result), brier(p, result)])
+    means = {
+        "rps": rps(p, result),
+        "log_loss": log_loss(p, result),
+        "log_loss_expected": expected_log_loss(p, p),
+        "brier": brier(p, result),
+    }
+    scores = np.column_stack([np.ones(len(p)), *means.values()])
     table = confusion(played["prediction"].to_numpy(), result)
     days = _by_day(np.hstack([scores, table, binned_gaps(p, one_hot(result))]), day)
 
@@ -202,9 +233,9 @@ def _own(played: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
         sums = counts @ days
         n = sums[:, 0]
         return {
-            **{name: sums[:, number] / n for number, name in enumerate(("rps", "log_loss", "brier"), start=1)},
-            **classification(sums[:, 4:13]),
-            "calibration_error": calibration_error(sums[:, 13:], n),
+            **{name: sums[:, number] / n for number, name in enumerate(means, start=1)},
+            **classification(sums[:, 5:14]),
+            "calibration_error": calibration_error(sums[:, 14:], n),
         }
 
     return estimate
@@ -223,24 +254,53 @@ def _slopes(played: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
     return estimate
 
 
-def _against(
-    priced: pd.DataFrame, day: NDArray[np.int64], *, names: tuple[str, ...], suffix: str, skill: str
-) -> Estimate:
-    """The forecasts beside the probabilities in the columns `names`."""
-    p, theirs = (priced[list(columns)].to_numpy(dtype=np.float64) for columns in (PROBABILITIES, names))
+def _against_market(priced: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
+    """The forecasts beside the pre-match odds, and what they cost were these right: no result is in that."""
+    p, market = (priced[list(names)].to_numpy(dtype=np.float64) for names in (PROBABILITIES, MARKET))
     result = priced["result"].to_numpy()
-    scores = [np.ones(len(p)), rps(p, result), rps(theirs, result), log_loss(theirs, result)]
-    days = _by_day(np.column_stack(scores), day)
+    gain = log_loss(market, result) - log_loss(p, result)
+    expected = expected_log_loss(market, market) - expected_log_loss(p, market)
+    days = _by_day(np.column_stack([np.ones(len(p)), gain, expected]), day)
+    beside = _beside(p, market, result, day)
 
     def estimate(counts: Floats) -> dict[str, Floats]:
-        n, own, other, other_log_loss = (counts @ days).T
+        n, gains, expectations = (counts @ days).T
+        own, theirs, their_log_loss = beside(counts)
         return {
-            f"rps_{suffix}": other / n,
-            f"log_loss_{suffix}": other_log_loss / n,
-            skill: 1.0 - own / other,
+            "rps_market": theirs,
+            "log_loss_market": their_log_loss,
+            "rps_skill": 1.0 - own / theirs,
+            "log_loss_skill": gains / n,
+            "log_loss_skill_expected": expectations / n,
         }
 
     return estimate
+
+
+def _against_close(priced: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
+    """The forecasts beside the closing odds."""
+    p, close = (priced[list(names)].to_numpy(dtype=np.float64) for names in (PROBABILITIES, CLOSING))
+    beside = _beside(p, close, priced["result"].to_numpy(), day)
+
+    def estimate(counts: Floats) -> dict[str, Floats]:
+        own, theirs, their_log_loss = beside(counts)
+        return {"rps_close": theirs, "log_loss_close": their_log_loss, "rps_skill_close": 1.0 - own / theirs}
+
+    return estimate
+
+
+def _beside(
+    p: Floats, theirs: Floats, result: NDArray[Any], day: NDArray[np.int64]
+) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
+    """Of resamples of days: the mean RPS of p, and the mean RPS and log loss of `theirs`."""
+    scores = [np.ones(len(p)), rps(p, result), rps(theirs, result), log_loss(theirs, result)]
+    days = _by_day(np.column_stack(scores), day)
+
+    def means(counts: Floats) -> tuple[Floats, Floats, Floats]:
+        n, own, other, other_log_loss = (counts @ days).T
+        return own / n, other / n, other_log_loss / n
+
+    return means
 
 
 def _by_day(a_match: Floats, day: NDArray[np.int64]) -> Floats:
@@ -252,7 +312,7 @@ def _by_day(a_match: Floats, day: NDArray[np.int64]) -> Floats:
 
 def _scores(
     played: pd.DataFrame,
-    parts: list[Callable[[pd.DataFrame, NDArray[np.int64]], Estimate]],
+    parts: list[Part],
     seed: int,
     resamples: int,
 ) -> list[Score]:
@@ -269,16 +329,16 @@ def _scores(
         samples = estimate(draws.astype(np.float64)) if n_days >= FEWEST_DAYS else {}
         for metric, value in values.items():
             if np.isfinite(value):
-                low, high = _interval(metric, value, samples.get(metric))
-                scores.append(Score(metric, value, len(played), low, high))
+                scores.append(Score(metric, value, len(played), *_spread(metric, value, samples.get(metric))))
     return scores
 
 
-def _interval(metric: str, value: float, sample: Floats | None) -> tuple[float | None, float | None]:
+def _spread(metric: str, value: float, sample: Floats | None) -> tuple[float | None, float | None, float | None]:
+    """The 95 % interval and the standard error that the resamples of a metric give."""
     if sample is None or not np.isfinite(sample).all():
-        return None, None
+        return None, None, None
     if metric in RAISED_BY_RESAMPLING:
         sample = np.maximum(sample - (sample.mean() - value), 0.0)
     tail = 100.0 * (1.0 - LEVEL) / 2.0
     low, high = (float(edge) for edge in np.percentile(sample, [tail, 100.0 - tail]))
-    return low, high
+    return low, high, float(sample.std(ddof=1))

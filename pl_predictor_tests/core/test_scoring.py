@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.stats import entropy
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from sklearn.metrics import log_loss as sklearn_log_loss
 
@@ -31,10 +32,20 @@ from pl_predictor_tests.frames import forecast, matches, played
 
 SLOPES = ["calibration_slope_home", "calibration_slope_draw", "calibration_slope_away"]
 OWN = [
-    *("rps", "log_loss", "brier", "accuracy", "f1_weighted", "precision_weighted", "recall_weighted", "f1_macro"),
+    *(
+        "rps",
+        "log_loss",
+        "log_loss_expected",
+        "brier",
+        "accuracy",
+        "f1_weighted",
+        "precision_weighted",
+        "recall_weighted",
+        "f1_macro",
+    ),
     *("calibration_error", *SLOPES),
 ]
-AGAINST_MARKET = ["rps_market", "log_loss_market", "rps_skill"]
+AGAINST_MARKET = ["rps_market", "log_loss_market", "rps_skill", "log_loss_skill", "log_loss_skill_expected"]
 AGAINST_CLOSE = ["rps_close", "log_loss_close", "rps_skill_close"]
 
 
@@ -132,6 +143,34 @@ def test_the_market_is_compared_on_its_own_matches_only() -> None:
     assert {scores[name].n for name in AGAINST_MARKET} == {40}
 
 
+def test_the_skill_in_log_loss_is_what_the_market_lost_more_and_expected_to_be_minus_the_divergence_from_it() -> None:
+    frame = forecasts(priced=40)
+    scores, priced = by_name(scorecard(frame)), frame.head(40)
+    p, market = (priced[list(names)].to_numpy() for names in (PROBABILITIES, MARKET))
+    result = priced["result"].to_numpy()
+    assert scores["log_loss_skill"].value == pytest.approx((log_loss(market, result) - log_loss(p, result)).mean())
+    assert scores["log_loss_skill_expected"].value == pytest.approx(-entropy(market, p, axis=1).mean())
+    own = frame[list(PROBABILITIES)].to_numpy()
+    assert scores["log_loss_expected"].value == pytest.approx(entropy(own, axis=1).mean())
+
+
+def test_results_as_the_market_says_cost_what_was_expected_on_average() -> None:
+    """The results of each forecast drawn anew from the market's probabilities: only their luck is between the two."""
+    frame = pd.concat([forecasts(priced=60)] * 200, ignore_index=True)
+    chance = np.random.default_rng(2).random((len(frame), 1))
+    happened = (chance > frame[list(MARKET)].to_numpy().cumsum(axis=1)).sum(axis=1)
+    frame["result"] = np.array(["H", "D", "A"], dtype=object)[happened]
+    scores = by_name(scorecard(frame, wanted=("log_loss_skill", "log_loss_skill_expected")))
+    assert scores["log_loss_skill"].value == pytest.approx(scores["log_loss_skill_expected"].value, abs=0.02)
+    assert scores["log_loss_skill_expected"].value < -0.1, "the two forecasters differ much, or this says nothing"
+
+
+def test_what_is_not_wanted_is_left_out_and_changes_nothing_of_the_rest() -> None:
+    frame = forecasts(priced=40)
+    wanted = ("accuracy", "log_loss_skill", "calibration_slope_home")
+    assert scorecard(frame, wanted=wanted) == [score for score in scorecard(frame) if score.metric in wanted]
+
+
 def test_the_closing_odds_are_compared_on_their_own_matches_only() -> None:
     frame = forecasts(priced=40)
     close = np.random.default_rng(8).dirichlet([5, 3, 3], size=60)
@@ -187,7 +226,7 @@ def test_a_slope_that_some_resample_does_not_have_has_no_interval() -> None:
     frame.loc[[11, 12], "result"] = ["H", "A"]
     slope = by_name(scorecard(frame))["calibration_slope_home"]
     assert np.isfinite(slope.value)
-    assert (slope.low, slope.high) == (None, None)
+    assert (slope.low, slope.high, slope.standard_error) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +266,7 @@ def test_an_interval_holds_its_value_and_is_as_wide_as_the_standard_error_says()
     accuracy = by_name(scorecard(frame))["accuracy"]
     expected = 2 * 1.96 * np.sqrt(accuracy.value * (1 - accuracy.value) / 900)
     assert (accuracy.high or 0) - (accuracy.low or 0) == pytest.approx(expected, rel=0.1)
+    assert accuracy.standard_error == pytest.approx(expected / 2 / 1.96, rel=0.1)
 
 
 def test_the_calibration_error_of_calibrated_forecasts_lies_inside_its_interval() -> None:
@@ -261,7 +301,7 @@ def test_a_day_is_a_day_in_the_uk() -> None:
 @pytest.mark.parametrize(("days", "has"), [(1, False), (FEWEST_DAYS - 1, False), (FEWEST_DAYS, True)])
 def test_too_few_days_give_a_value_without_an_interval(days: int, has: bool) -> None:
     for score in scorecard(forecasts(60, days=days)):
-        assert (score.low is not None, score.high is not None) == (has, has)
+        assert [edge is not None for edge in (score.low, score.high, score.standard_error)] == [has] * 3
 
 
 def test_the_calibration_table_counts_every_forecast_once_for_each_outcome() -> None:
