@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         "PL_AS_OF", None, "moment of the replay, UTC (2023-12-29 or 2023-12-29T20:00); unset: the source's own"
     )
     lived_days: int = _field(
-        "PL_LIVED_DAYS", 63, "days before its moment that the snapshot lives when the platform first starts", ge=0
+        "PL_LIVED_DAYS", 42, "days before its moment that the snapshot lives when the platform first starts", ge=0
     )
     tick_seconds: float = _field(
         "PL_TICK_SECONDS", 60.0, "seconds from one matchweek to the next that it lives then; 0: time stands still", ge=0
