@@ -34,7 +34,7 @@ def test_a_replay_lives_each_step_and_the_last_moment(first: str, last: str, ste
 
 
 def test_a_replay_does_not_run_backwards() -> None:
-    with pytest.raises(PredictorError, match="--last 2024-01-04T00:00:00.00:00 lies before --first .*: swap them"):
+    with pytest.raises(PredictorError, match=r"--last 2024-01-04T00:00:00.00:00 lies before --first .*: swap them"):
         moments(at("2024-01-05"), at("2024-01-04"), "week")
 
 
@@ -67,7 +67,7 @@ def test_a_replay_goes_on_where_it_was_killed(environment: Settings) -> None:
             instance.add_run(dg.DagsterRun("loop", status=status, tags=tags))
         assert newest_replayed(instance) == at("2024-01-05")
         asked = lived(environment, instance, "2024-01-05", "2024-01-12", "2024-01-19")
-    # What follows from the last moment that was lived may be missing, and is seen to; the moment itself is not lived again.
+    # What follows from the last moment may be missing, and is seen to; the moment itself is not lived again.
     assert [(job, day[:10]) for job, day in asked if job == "loop"] == [("loop", "2024-01-12"), ("loop", "2024-01-19")]
 
 
@@ -100,7 +100,7 @@ def test_a_live_source_has_no_future_to_replay(environment: Settings) -> None:
     with (
         dg.DagsterInstance.get() as instance,
         pytest.raises(
-            PredictorError, match="--last 2999-01-01T00:00:00.00:00 is still to come: a replay lives the past"
+            PredictorError, match=r"--last 2999-01-01T00:00:00.00:00 is still to come: a replay lives the past"
         ),
     ):
         lived(live, instance, "2024-01-05", "2999-01-01")
