@@ -12,6 +12,7 @@ from pl_predictor.assets.predictions import predictions
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.settled import official
 from pl_predictor.code_version import code_version
+from pl_predictor.core.evidence import RECENT, evidence
 from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -82,8 +83,6 @@ def score_version(
     version: str, known: pd.DataFrame, moment: Moment, postgres: Postgres, policy: Policy
 ) -> ScoredVersion:
     """Score the official forecasts of a version, since its first, by the results among the matches `known`."""
-    from pl_predictor.core.evidence import RECENT, evidence
-
     forecasts = official(version, known, moment, postgres)
     played = forecasts[forecasts["result"].notna()]
     settled = played.tail(policy.performance_window).reset_index(drop=True)
@@ -93,18 +92,20 @@ def score_version(
         skill_window=policy.skill_window,
         false_alarm_rate=policy.false_alarm_rate,
     )
-    window = {
-        "first_kickoff": settled["kickoff"].min().isoformat(),
-        "last_kickoff": settled["kickoff"].max().isoformat(),
-    }
     metrics = pd.DataFrame(
         {
             "metric_type": [score.metric for score in found],
             "value": [score.value for score in found],
-            "metadata": [
-                score.facts if score.metric in RECENT.values() else {**score.facts, **window} for score in found
-            ],
+            "metadata": [score.facts | _span(settled, score.metric) for score in found],
         }
     )
     preview = pd.DataFrame([vars(score) for score in found])
     return ScoredVersion(settled, int(forecasts["result"].isna().sum()), metrics, preview)
+
+
+def _span(settled: pd.DataFrame, metric: str) -> dict[str, str]:
+    """Between which kick-offs a metric looks; the recent ones have fewer matches than this."""
+    if metric in RECENT.values():
+        return {}
+    first, last = settled["kickoff"].min(), settled["kickoff"].max()
+    return {"first_kickoff": first.isoformat(), "last_kickoff": last.isoformat()}

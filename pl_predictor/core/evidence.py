@@ -17,8 +17,8 @@ from pl_predictor.core.sequential import alpha_of_a_check, anytime_multiplier
 SKILL, SKILL_EXPECTED = "log_loss_skill", "log_loss_skill_expected"
 RECENT: Final = {SKILL: "log_loss_skill_recent", SKILL_EXPECTED: "log_loss_skill_expected_recent"}
 """The skill against the market over the latest forecasts that have one: old ones would hide for months what changed."""
-JUDGED: Final = ("accuracy", "f1_weighted", "log_loss", SKILL, SKILL_EXPECTED)
-"""The metrics that a verdict rests on."""
+JUDGED: Final = ("accuracy", "f1_weighted", "log_loss")
+"""The metrics that a verdict rests on, beside the RECENT ones."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ OF_CLOSE: Final = frozenset({"rps_close", "log_loss_close", "rps_skill_close"})
 OF_MARKET: Final = frozenset(
     {"rps_market", "log_loss_market", "rps_skill", "log_loss_skill", "log_loss_skill_expected"}
 )
+OWN: Final = frozenset(METRICS) - SLOPES - OF_MARKET - OF_CLOSE
 RAISED_BY_RESAMPLING: Final = frozenset({"calibration_error"})
 """A resample adds its own noise to the distances that this is a mean of, so that all of an interval could lie above the
 value: its resamples are moved by as much as their mean exceeds the value."""
@@ -178,7 +179,8 @@ def scorecard(
     alone; what is not wanted is not computed, and changes nothing of the others.
     """
     played = forecasts[forecasts["result"].notna()]
-    parts: list[Part] = [_own, *([_slopes] if SLOPES.intersection(wanted) else [])]
+    own: tuple[tuple[Part, frozenset[str]], ...] = ((_own, OWN), (_slopes, SLOPES))
+    parts = [part for part, metrics in own if metrics.intersection(wanted)]
     scores = _scores(played, parts, seed, resamples)
     for names, part, metrics in ((MARKET, _against_market, OF_MARKET), (CLOSING, _against_close, OF_CLOSE)):
         if metrics.intersection(wanted) and set(names) <= set(played.columns):

@@ -17,6 +17,7 @@ from pl_predictor.settings import PROJECT
 from pl_predictor.sources.layout import season_folder
 from pl_predictor_tests.bench.quality import against_bet365, matches_played
 from pl_predictor_tests.bench.terminal import NotMeasured, embedded_server, opened, progress
+from pl_predictor_tests.bench.verdicts import false_alarms, missed_changes
 from pl_predictor_tests.football_data import mirror
 from pl_predictor_tests.integration.platform import COMMAND, environment
 from pl_predictor_tests.sources.made_up import content, season_lines
@@ -54,6 +55,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "features_million_mb": (4096, 4096),
     "features_million_linear": (1.25, 1.25),
     **QUALITY,
+    "false_alarm_share_of_seasons": (0.05, 0.05),
+    "missed_changes_share": (0.10, 0.05),
 }
 """The most that each figure must be, and is aimed to be."""
 
@@ -216,6 +219,18 @@ def quality(folder: Path, record: Record) -> None:
     record("matches_without_forecast", matches_played(files, 2012, 2023) - ours["rps"].n)
 
 
+def quiet_seasons(folder: Path, record: Record) -> None:  # noqa: ARG001
+    """The share of made-up seasons in which nothing changes and some weekly look says ERROR."""
+    share, details = false_alarms()
+    record("false_alarm_share_of_seasons", share, **details)
+
+
+def changed_seasons(folder: Path, record: Record) -> None:  # noqa: ARG001
+    """The share of made-up changes, each worth 0.08 of log loss, that are no ERROR within ten matchweeks."""
+    share, details = missed_changes()
+    record("missed_changes_share", share, **details)
+
+
 BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     clone: ("fresh_clone_to_forecasts_s", "of_that_after_installation_s", "second_up_s"),
     run: ("run_warm_s", "run_new_moment_s"),
@@ -226,6 +241,8 @@ BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     features: ("features_12000_s",),
     features_million: ("features_million_s", "features_million_mb", "features_million_linear"),
     quality: tuple(QUALITY),
+    quiet_seasons: ("false_alarm_share_of_seasons",),
+    changed_seasons: ("missed_changes_share",),
 }
 """Each benchmark and the figures that it records."""
 

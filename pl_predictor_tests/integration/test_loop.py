@@ -131,6 +131,12 @@ def test_a_later_moment_settles_and_scores_the_forecasts(
     assert later["metrics"]["accuracy"]["n"] == len(first["forecasts"])
     assert 0 <= later["metrics"]["accuracy"]["value"] <= 1
     assert later["metrics"]["accuracy"]["low"] is None, "four match days are too few for an interval"
+    with exported(installed), dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("performance_metrics"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    luck = later["metrics"]["log_loss"]["value"] - later["metrics"]["log_loss_expected"]["value"]
+    assert event.asset_materialization.metadata["luck"].value == pytest.approx(luck)
     unsettled = "SELECT count(*) FROM model_predictions WHERE actual_result IS NULL AND kickoff < '2024-01-03'"
     assert count(installed, unsettled) == 0
 
