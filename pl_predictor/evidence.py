@@ -15,26 +15,30 @@ from dagster._core.storage.asset_check_execution_record import (
 from pl_predictor.core.retraining import Evidence
 
 FINISHED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+LOOKED_BACK = 20
+"""Runs of one check that may be under way at once."""
 
 
 def latest_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
     """The newest finished evaluation of a check; None if it never finished one."""
-    record = _newest(instance, key, FINISHED)
+    record = _newest_finished(instance, key)
     return None if record is None else _evaluation(record)
 
 
 def crashed(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> bool:
-    """True if the newest run of a check is over, and the check never came to a verdict in it."""
-    record = _newest(instance, key, None)
-    if record is None or record.status in FINISHED:
-        return False
-    run = instance.get_run_by_id(record.run_id)
-    return run is None or run.is_finished
+    """True if the newest run of a check that is over ended without a verdict of it."""
+    for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=LOOKED_BACK):
+        if record.status in FINISHED:
+            return False
+        run = instance.get_run_by_id(record.run_id)
+        if run is None or run.is_finished:
+            return True
+    return False
 
 
 def evidence(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Evidence | None:
     """The newest verdict of a check on the quality of one model; None if it never came to one, or had no model."""
-    record = _newest(instance, key, FINISHED)
+    record = _newest_finished(instance, key)
     if record is None:
         return None
     found = _evaluation(record)
@@ -53,10 +57,8 @@ def evidence(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Evidence | 
     )
 
 
-def _newest(
-    instance: dg.DagsterInstance, key: dg.AssetCheckKey, status: set[AssetCheckExecutionRecordStatus] | None
-) -> AssetCheckExecutionRecord | None:
-    found = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=status)
+def _newest_finished(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> AssetCheckExecutionRecord | None:
+    found = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=FINISHED)
     return found[0] if found else None
 
 

@@ -1,5 +1,6 @@
-"""What runs by the clock, in UK time. Nothing is scheduled between 01:00 and 02:00, which some nights do not have, and
-others have twice. Where time is lived again, the replay moves it, and the clock launches nothing."""
+"""What runs by the clock, in UK time. But for what runs every hour, nothing is scheduled between 01:00 and 02:00, which
+some nights do not have, and others have twice. Where time is lived again, the replay moves it, and the clock launches
+nothing."""
 
 from typing import Any
 

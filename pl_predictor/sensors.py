@@ -32,8 +32,9 @@ def retraining_decision(instance: dg.DagsterInstance, postgres: Postgres, policy
 
 
 def retraining_request(instance: dg.DagsterInstance, decision: Decision) -> dg.RunRequest:
-    """The run that a decision to train asks for: at the moment of its evidence, and once for it."""
-    judged = instance.get_run_by_id(decision.evidence[0].run_id)
+    """The run that a decision to train asks for: at the moment of its newest evidence, and once for it."""
+    newest = max(decision.evidence, key=lambda one: one.as_of)
+    judged = instance.get_run_by_id(newest.run_id)
     moment = {name: judged.tags[name] for name in (AS_OF_TAG,) if judged is not None and name in judged.tags}
     return dg.RunRequest(run_key=decision.key, tags={**decided(decision).as_tags(), **moment})
 

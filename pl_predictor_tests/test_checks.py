@@ -1,6 +1,5 @@
-"""Verdicts on what goes in and comes out, and which evaluation is the newest that has a verdict at all."""
+"""Verdicts on what goes in and comes out."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -8,10 +7,9 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from pl_predictor.checks import judge_claim, judge_leaks, latest_evaluation
+from pl_predictor.checks import judge_claim, judge_leaks
 from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.core.leakage import Leak
-from pl_predictor.settings import Settings
 
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
@@ -83,38 +81,7 @@ def test_new_columns_and_discarded_prices_are_shown() -> None:
     assert judge_claim("odds_are_plausible", found).metadata["odds"].value == 2
 
 
-# --- the newest evaluation, on a real instance -----------------------------------------------------------------------
-
-
-@dg.asset
-def thing() -> None: ...
-
-
-@dg.asset_check(asset=thing)
-def claim(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    outcome = context.run.tags["outcome"]
-    if outcome == "crashed":
-        raise ValueError("the check is broken")
-    return dg.AssetCheckResult(passed=outcome == "passed", description=outcome)
-
-
-KEY = dg.AssetCheckKey(thing.key, "claim")
-JOB = dg.Definitions(assets=[thing], asset_checks=[claim], jobs=[dg.define_asset_job("all_of_it")])
-
-
-@pytest.fixture
-def instance(environment: Settings) -> Iterator[dg.DagsterInstance]:  # noqa: ARG001
-    with dg.DagsterInstance.get() as instance:
-        yield instance
-
-
-def happens(instance: dg.DagsterInstance, outcome: str) -> None:
-    job = JOB.resolve_job_def("all_of_it")
-    if outcome == "planned":
-        instance.create_run_for_job(job, asset_selection=None)
-    else:
-        job.execute_in_process(instance=instance, tags={"outcome": outcome}, raise_on_error=False)
-
+# --- leaks ------------------------------------------------------------------------------------------------------------
 
 ROUND = pd.Timestamp("2023-12-29 19:00", tz="UTC").to_pydatetime()
 
@@ -139,31 +106,3 @@ def test_any_leak_is_an_error_that_names_what_knows_too_much(
     verdict = judge_leaks(leaks, rounds, 380)
     assert (verdict.passed, verdict.severity, verdict.description) == (passed, ERROR, words)
     assert ("which" in verdict.metadata) is not passed
-
-
-@pytest.mark.parametrize(
-    ("history", "newest"),
-    [
-        ([], None),
-        (["passed"], "passed"),
-        (["failed"], "failed"),
-        (["planned"], None),
-        (["crashed"], None),
-        (["passed", "failed"], "failed"),
-        (["failed", "passed"], "passed"),
-        (["failed", "crashed"], "failed"),
-        (["passed", "planned"], "passed"),
-        (["failed", "passed", "crashed", "planned"], "passed"),
-    ],
-    ids=lambda value: " then ".join(value) or "never run" if isinstance(value, list) else None,
-)
-def test_the_newest_evaluation_is_the_last_that_has_a_verdict(
-    instance: dg.DagsterInstance, history: list[str], newest: str | None
-) -> None:
-    for outcome in history:
-        happens(instance, outcome)
-    planned = instance.event_log_storage.get_asset_check_execution_history(KEY, limit=10)
-    assert len(planned) == len(history), "each of these is in Dagster's own history"
-    found = latest_evaluation(instance, KEY)
-    assert (found.description if found else None) == newest
-    assert found is None or (found.passed, found.asset_check_key) == (newest == "passed", KEY)

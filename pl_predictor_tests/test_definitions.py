@@ -1,4 +1,4 @@
-"""What Dagster sees: eight assets and their lineage, checks, a job, an instance; light to load, and without secrets."""
+"""What Dagster sees: nine assets and their lineage, checks, jobs, an instance; light to load, and without secrets."""
 
 import ast
 import json
@@ -21,8 +21,10 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
 import pl_predictor
+from pl_predictor.assets.occasion import CAUSE_TAG, LOOP
 from pl_predictor.assets.season_backtest import SEASONS
 from pl_predictor.core.feed_contract import CLAIMS
+from pl_predictor.core.retraining import CAUSES
 from pl_predictor.definitions import build_defs
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.policy import Policy
@@ -33,9 +35,10 @@ LINEAGE = {
     "fixtures": {"matches"},
     "features": {"matches", "fixtures"},
     "trained_model": {"features"},
-    "predictions": {"features", "trained_model"},
+    "champion": {"trained_model"},
+    "predictions": {"features", "champion"},
     "performance_metrics": {"matches", "predictions"},
-    "drift_report": {"features", "trained_model"},
+    "drift_report": {"features", "champion"},
     "season_backtest": {"features", "matches"},
 }
 CHECKS = {
@@ -52,6 +55,9 @@ CHECKS = {
 }
 HEAVY = ("mlflow", "evidently", "sklearn", "skops", "matplotlib", "scipy", "dagster_mlflow")
 CORE = Path(pl_predictor.__file__).parent / "core"
+
+# What Dagster tells its UI of a schedule is made with what Dagster itself deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`:DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +102,7 @@ def test_core_imports_nothing_of_the_rest_of_the_package() -> None:
     assert len(list(CORE.rglob("*.py"))) > 5
 
 
-def test_there_are_eight_assets_with_this_lineage(defs: dg.Definitions) -> None:
+def test_there_are_nine_assets_with_this_lineage(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     found = {
         node.key.to_user_string(): {parent.to_user_string() for parent in node.parent_keys}
@@ -131,6 +137,38 @@ def test_the_loop_runs_every_asset_but_the_backtest_and_every_check(defs: dg.Def
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(LINEAGE) - {"season_backtest"}
     assert {key.name for key in job.asset_layer.asset_graph.asset_check_keys} == set(CHECKS)
     assert job.executor_def is dg.in_process_executor
+
+
+TRAINS = {"features", "trained_model", "champion", "predictions"}
+JOBS: dict[str, tuple[set[str], str | None]] = {
+    "loop": (set(LINEAGE) - {"season_backtest"}, "loop"),
+    "monitoring": ({"matches", "performance_metrics"}, None),
+    "drift_analysis": ({"features", "drift_report"}, None),
+    "daily_predictions": ({"matches", "fixtures", "features", "predictions"}, None),
+    "weekly_retraining_evaluation": ({"matches", "fixtures", *TRAINS}, "routine"),
+    "retraining": (TRAINS, None),
+    "emergency_retraining": ({"matches", "fixtures", *TRAINS}, "emergency"),
+    "rollback": (set(), None),
+    "backtest": ({"season_backtest"}, None),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_materializes_these_assets_in_one_process_and_says_its_cause(defs: dg.Definitions, name: str) -> None:
+    job = defs.resolve_job_def(name)
+    assets, cause = JOBS[name]
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == assets
+    assert job.tags.get(CAUSE_TAG) == cause
+    assert cause in {None, LOOP, *CAUSES}
+    assert job.executor_def is dg.in_process_executor
+
+
+def test_there_are_these_jobs_and_whatever_runs_by_itself_is_switched_on(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == set(JOBS)
+    by_itself = {one.name: one.default_status for one in (*repository.schedule_defs, *repository.sensor_defs)}
+    assert "retraining_sensor" in by_itself
+    assert [name for name, status in by_itself.items() if status.value != "RUNNING"] == []
 
 
 def test_the_backtest_is_a_job_of_its_own_with_seasons_as_partitions_and_one_run_for_many(defs: dg.Definitions) -> None:
@@ -185,6 +223,11 @@ def test_the_thresholds_are_in_the_launchpad_with_the_settings_defaults(defs: dg
         "max_log_loss_rise": 0.05,
         "false_alarm_rate": 0.05,
         "max_drift_share": 0.5,
+        "retrain_on_warnings": False,
+        "retraining_cooldown_days": 14.0,
+        "min_new_results": 20,
+        "refresh_results": 100,
+        "promotion_margin": 0.005,
     }
     assert {name: json.loads(value) for name, value in launchpad(defs)["policy"].items()} == defaults
     snap = RepositorySnap.from_def(defs.get_repository_def())

@@ -39,8 +39,10 @@ def champion(
     moment = feed.moment(context)
     with postgres.one_at_a_time("champion"):
         challenger = registry.challenger()
-        shown: dict[str, Any] = {"reason": "there is no challenger"}
-        if challenger is not None:
+        shown: dict[str, Any] = {}
+        if challenger is None:
+            shown["reason"] = "there is no challenger"
+        else:
             decided = postgres.retraining.decision(challenger.version)
             if decided is None:
                 decided = _decide(context.run.run_id, challenger, moment, postgres, registry, policy)

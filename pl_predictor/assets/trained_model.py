@@ -79,7 +79,8 @@ def trained_model(
     played = seen[seen["result"].notna()].reset_index(drop=True)
     registry.end_abandoned_trainings(context.instance)
     with postgres.one_at_a_time("trained_model"):  # two runs at once would both find nothing, and both train
-        server = registry.server(moment.as_of)
+        # Without a champion a version that is registered was left by a killed run: it has yet to challenge.
+        server = registry.server(moment.as_of) if registry.champion() is not None else None
         asked = why(context.run.tags, config.reason) if server is not None else Why("first", CAUSES["first"])
         reason = _not_now(asked, config, server, postgres, policy, moment)
         if server is not None and reason is not None:

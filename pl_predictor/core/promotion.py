@@ -10,7 +10,6 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from pl_predictor.core.matches import KEY, match_day
 from pl_predictor.core.scoring import FEWEST_DAYS, LEVEL, PROBABILITIES, log_loss
@@ -54,6 +53,8 @@ def paired(champion: pd.DataFrame, challenger: pd.DataFrame) -> Delta | None:
     The interval is Student's t over match days, whose matches are not independent: the linearised variance of a ratio
     of sums over days (Cochran 1977, Sampling Techniques, ch. 6).
     """
+    from scipy.stats import t
+
     columns = [*KEY, "kickoff", "result", *PROBABILITIES]
     theirs = challenger.loc[challenger["result"].notna(), [*KEY, *PROBABILITIES]]
     both = champion.loc[champion["result"].notna(), columns].merge(theirs, on=list(KEY), suffixes=("", "_other"))

@@ -97,7 +97,8 @@ def decide(evidence: Sequence[Evidence], history: History, policy: RetrainingPol
     ours = [one for one in usable if one.model_version == history.champion]
     if not ours:
         about = ", ".join(sorted({one.model_version for one in usable}))
-        return _no(f"the newest verdicts are about version {about}, and version {history.champion} serves")
+        serves = "nobody" if history.champion is None else f"version {history.champion}"
+        return _no(f"the newest verdicts are about version {about}, and {serves} serves")
     failed = tuple(one for one in ours if not one.passed and (policy.warnings or one.severity == "ERROR"))
     if not failed:
         return _no(_why_no_failure(ours))

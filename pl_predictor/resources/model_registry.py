@@ -91,7 +91,7 @@ class ModelRegistry(Tracking):
         return str(info.model_uri)
 
     def register(self, model_uri: str, run_id: str, tags: Mapping[str, str], description: str) -> ModelVersion:
-        """Make a stored model a version of the registered one; the first becomes champion by `ensure_champion`."""
+        """Make a stored model a version of the registered one; who serves is another question (`promote`)."""
         from mlflow.exceptions import MlflowException, RestException
 
         client = self.client()
@@ -158,11 +158,11 @@ class ModelRegistry(Tracking):
             raise PredictorError(
                 "there is no previous champion to go back to: none was promoted since the last rollback"
             )
+        if champion is not None and challenger is not None and champion.version == challenger.version:
+            # Its promotion was interrupted, and would be completed by the next run. First, while it can be seen.
+            self.client().delete_registered_model_alias(MODEL_NAME, CHALLENGER)
         self.client().set_registered_model_alias(MODEL_NAME, CHAMPION, previous.version)
         self.client().delete_registered_model_alias(MODEL_NAME, PREVIOUS)
-        if champion is not None and challenger is not None and champion.version == challenger.version:
-            # its promotion was interrupted, and would be completed by the next run
-            self.client().delete_registered_model_alias(MODEL_NAME, CHALLENGER)
 
     def note(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
         """Write tags on a version."""

@@ -28,7 +28,7 @@ PICTURES = {
     "predictions": "probabilities",
     "drift_report": "effect_sizes",
 }
-ASSETS = (*PICTURES, "fixtures", "performance_metrics")
+ASSETS = (*PICTURES, "fixtures", "champion", "performance_metrics")
 
 
 @contextmanager
@@ -90,7 +90,10 @@ def test_metrics_that_cannot_be_computed_yet_are_absent(first: dict[str, Any]) -
 
 def test_the_same_run_again_changes_nothing(installed: Settings, first: dict[str, Any], again: dict[str, Any]) -> None:
     assert {**again, "run_id": None, "reasons": None} == {**first, "run_id": None, "reasons": None}
-    assert "nothing new" in again["reasons"]["trained_model"]
+    assert "champion" not in first["reasons"], "it wrote who serves"
+    serves = "version 1 serves, and the loop trains only where none does"
+    assert (again["reasons"]["trained_model"], again["reasons"]["champion"]) == (serves, "there is no challenger")
+    assert count(installed, "SELECT count(*) FROM retraining_events") == 1
     assert count(installed, "SELECT count(*) FROM model_predictions") == len(first["forecasts"])
 
 
@@ -119,7 +122,7 @@ def test_a_tracking_run_that_was_killed_after_its_work_is_ended_by_the_next_run(
     assert first["model_version"] == "1"
     with database(installed, installed.mlflow_db) as engine, engine.begin() as connection:
         assert connection.execute(text("UPDATE runs SET status = 'RUNNING'")).rowcount >= 2
-    assert "nothing new" in run_json("run", env=env)["reasons"]["trained_model"]
+    assert "version 1 serves" in run_json("run", env=env)["reasons"]["trained_model"]
     assert count(installed, "SELECT count(*) FROM runs WHERE status = 'RUNNING'", installed.mlflow_db) == 0
 
 
@@ -212,6 +215,10 @@ def test_a_run_killed_in_any_step_is_completed_by_the_next_without_duplicates(
             assert count(settings, query, settings.dagster_db) == expected
         versions = "SELECT count(*) FROM model_versions"
         assert count(settings, versions, settings.mlflow_db) == 1
+        serves = "SELECT count(*) FROM registered_model_aliases WHERE alias = 'champion'"
+        aliases = "SELECT count(*) FROM registered_model_aliases"
+        assert (count(settings, serves, settings.mlflow_db), count(settings, aliases, settings.mlflow_db)) == (1, 1)
+        assert count(settings, "SELECT count(*) FROM retraining_events") == 1
         assert count(settings, "SELECT count(*) FROM runs WHERE status = 'RUNNING'", settings.mlflow_db) == 0
 
 

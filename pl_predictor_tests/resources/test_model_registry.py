@@ -1,19 +1,13 @@
-"""Tracking runs end with the right status, models come back as they were, and no file's own code ever runs."""
+"""Models come back as they were, no file's own code ever runs, and one version serves, whoever is interrupted."""
 
-import signal
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import mlflow
 import pytest
-from mlflow import MlflowClient
 from pandas.testing import assert_frame_equal
 from sklearn.base import BaseEstimator
 
@@ -21,24 +15,13 @@ from pl_predictor.code_version import feature_version
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import FEATURES, MARKET, build
 from pl_predictor.core.model import TRUSTED_TYPES, MatchForecaster, train
-from pl_predictor.resources import model_registry
-from pl_predictor.resources.model_registry import (
-    DRIFT_EXPERIMENT,
-    PLATFORM_TAG,
-    TRAINING_EXPERIMENT,
-    ModelRegistry,
-    ModelVersion,
-)
+from pl_predictor.resources.model_registry import REFUSED, VERDICT_TAG, ModelRegistry, ModelVersion
+from pl_predictor.resources.tracking import TRAINING_EXPERIMENT
 from pl_predictor.settings import MODEL_NAME, Settings
-from pl_predictor_tests.conftest import free_port
 from pl_predictor_tests.core.league import league
 
-pytestmark = [
-    # MLflow says so of its own classes as it imports them.
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
-    # dagster-mlflow uses what its own Dagster deprecates.
-    pytest.mark.filterwarnings("ignore:InitResourceContext.* is deprecated:DeprecationWarning"),
-]
+# MLflow says so of its own classes as it imports them.
+pytestmark = pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 
 TODAYS_FEATURES = feature_version()
 AS_OF = datetime(2024, 1, 13, 6, tzinfo=timezone.utc)
@@ -50,116 +33,6 @@ FORECASTER = train(BUILT).forecaster
 @pytest.fixture
 def registry(environment: Settings) -> ModelRegistry:
     return ModelRegistry.from_settings(environment)
-
-
-@pytest.fixture
-def instance(environment: Settings) -> Iterator[dg.DagsterInstance]:  # noqa: ARG001 - it sets the variables
-    with dg.DagsterInstance.get() as instance:
-        yield instance
-
-
-# --- tracking runs ---------------------------------------------------------------------------------------------------
-
-
-def training(
-    instance: dg.DagsterInstance, registry: ModelRegistry, work: Callable[[Any], object]
-) -> dg.ExecuteInProcessResult:
-    """A Dagster run of an asset that does `work` in a training run, with dagster-mlflow's tracking as argument."""
-
-    @dg.asset
-    def trained(context: dg.AssetExecutionContext, registry: ModelRegistry) -> None:
-        with registry.training_run(context) as tracking:
-            work(tracking)
-
-    return dg.materialize([trained], instance=instance, resources={"registry": registry}, raise_on_error=False)
-
-
-def tracked(registry: ModelRegistry) -> list[Any]:
-    """The tracking runs of the training experiment, oldest first."""
-    client = registry.client()
-    experiment = client.get_experiment_by_name(TRAINING_EXPERIMENT)
-    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"]) if experiment else []
-
-
-def statuses(registry: ModelRegistry) -> list[str]:
-    return [run.info.status for run in tracked(registry)]
-
-
-def test_a_training_run_ends_finished_and_names_its_dagster_run(
-    instance: dg.DagsterInstance, registry: ModelRegistry
-) -> None:
-    result = training(instance, registry, lambda tracking: tracking.log_metric("rps", 0.2))
-    (run,) = tracked(registry)
-    assert run.info.status == "FINISHED"
-    assert run.info.end_time is not None
-    assert run.data.metrics == {"rps": 0.2}
-    assert run.data.tags["dagster_run_id"] == result.run_id
-    assert mlflow.active_run() is None
-
-
-def test_a_training_run_fails_with_its_block(instance: dg.DagsterInstance, registry: ModelRegistry) -> None:
-    def fails(_: Any) -> None:
-        raise ValueError("no more matches")
-
-    result = training(instance, registry, fails)
-    assert not result.success
-    assert "no more matches" in result.failure_data_for_node("trained").error.cause.to_string()  # type: ignore[union-attr]
-    assert statuses(registry) == ["FAILED"]
-    assert mlflow.active_run() is None
-
-
-@pytest.mark.parametrize("interrupt", ["raised", "signalled"])
-def test_a_training_run_is_killed_by_an_interruption(
-    instance: dg.DagsterInstance, registry: ModelRegistry, interrupt: str
-) -> None:
-    def interrupted(_: Any) -> None:
-        if interrupt == "raised":
-            raise KeyboardInterrupt
-        signal.raise_signal(signal.SIGINT)
-        raise AssertionError("the signal did not interrupt it")
-
-    assert not training(instance, registry, interrupted).success
-    assert statuses(registry) == ["KILLED"]
-    assert mlflow.active_run() is None
-
-
-def _log_rps(value: float, tracking: Any) -> None:
-    tracking.log_metric("rps", value)
-
-
-def test_two_trainings_in_one_process_are_two_runs(instance: dg.DagsterInstance, registry: ModelRegistry) -> None:
-    for value in (0.1, 0.2):
-        training(instance, registry, partial(_log_rps, value))
-    assert [run.data.metrics["rps"] for run in tracked(registry)] == [0.1, 0.2]
-    assert statuses(registry) == ["FINISHED", "FINISHED"]
-
-
-def test_what_killed_trainings_of_this_platform_left_open_is_ended_and_nothing_else(
-    instance: dg.DagsterInstance, registry: ModelRegistry
-) -> None:
-    over = training(instance, registry, lambda _: None).run_id
-    (run,) = tracked(registry)
-    ours = {PLATFORM_TAG: run.data.tags[PLATFORM_TAG]}
-    going = instance.create_run_for_job(_empty_job, status=dg.DagsterRunStatus.STARTED).run_id
-    client = registry.client()
-    experiment = client.get_experiment_by_name(TRAINING_EXPERIMENT)
-    assert experiment is not None
-    owners = {
-        "over": {"dagster_run_id": over, **ours},
-        "going": {"dagster_run_id": going, **ours},
-        "another platform's": {"dagster_run_id": "unknown here", PLATFORM_TAG: "another"},
-    }
-    left = {name: client.create_run(experiment.experiment_id, tags=tags).info.run_id for name, tags in owners.items()}
-    registry.end_abandoned_trainings(instance)
-    found = {name: client.get_run(run_id).info.status for name, run_id in left.items()}
-    assert found == {"over": "KILLED", "going": "RUNNING", "another platform's": "RUNNING"}
-
-
-@dg.job
-def _empty_job() -> None: ...
-
-
-# --- models ----------------------------------------------------------------------------------------------------------
 
 
 def store(
@@ -233,20 +106,6 @@ def test_a_model_without_its_file_is_an_error_that_says_so(registry: ModelRegist
         registry.load(version)
 
 
-def test_the_first_version_becomes_champion_and_stays_it(registry: ModelRegistry) -> None:
-    assert registry.champion() is None
-    first, second = store(registry), store(registry)
-    assert registry.ensure_champion(first) == first
-    assert registry.ensure_champion(second) == first
-    assert registry.champion() == first
-
-
-def test_a_version_with_other_features_takes_over(registry: ModelRegistry) -> None:
-    registry.ensure_champion(store(registry, features="elo_difference"))
-    other = store(registry)
-    assert registry.ensure_champion(other) == other == registry.champion()
-
-
 def test_a_version_is_found_by_its_fingerprint(registry: ModelRegistry) -> None:
     assert registry.find("a") is None
     first, second = store(registry, fingerprint="a"), store(registry, fingerprint="b")
@@ -271,7 +130,7 @@ def test_who_serves_never_saw_a_later_result(three_versions: ModelRegistry, mome
 
 
 def test_before_the_first_training_nobody_serves(three_versions: ModelRegistry) -> None:
-    with pytest.raises(PredictorError, match="known at 2024-01-09 05:59 UTC: materialize trained_model first"):
+    with pytest.raises(PredictorError, match="known at 2024-01-09 05:59 UTC: materialize trained_model and champ"):
         three_versions.serving(AS_OF - 4 * DAY - timedelta(seconds=1))
 
 
@@ -288,112 +147,167 @@ def three_versions(registry: ModelRegistry) -> ModelRegistry:
 
 
 def test_without_a_champion_nobody_serves(registry: ModelRegistry) -> None:
-    with pytest.raises(PredictorError, match=r"no model was trained .* materialize trained_model first"):
+    with pytest.raises(PredictorError, match=r"no model was trained .* materialize trained_model and champion first"):
         registry.serving(AS_OF)
 
 
-# --- a server that does not answer -----------------------------------------------------------------------------------
+def test_a_refused_version_never_serves_in_a_champions_place(three_versions: ModelRegistry) -> None:
+    """Where the champion knows too much, the newest one does that the gate has not refused."""
+    before = AS_OF - DAY
+    assert three_versions.serving(before).version == "3"
+    three_versions.note(three_versions.serving(before), {VERDICT_TAG: REFUSED})
+    assert three_versions.serving(before).version == "2"
 
 
-@contextmanager
-def silent() -> Iterator[int]:
-    """The port of a server that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+def test_a_refused_version_serves_neither_where_nobody_else_can(three_versions: ModelRegistry) -> None:
+    only = three_versions.serving(AS_OF - 4 * DAY)
+    three_versions.note(only, {VERDICT_TAG: REFUSED})
+    assert three_versions.server(AS_OF - 4 * DAY) is None
 
 
-@contextmanager
-def speaking_another_protocol() -> Iterator[int]:
-    """The port of a server that answers, but not in HTTP."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1]
+# --- who serves, challenges, and served before -----------------------------------------------------------------------
 
 
-@contextmanager
-def absent() -> Iterator[int]:
-    yield free_port()
+def registered(registry: ModelRegistry, *, until: datetime = AS_OF, features: str = TODAYS_FEATURES) -> ModelVersion:
+    """A version without a model behind it."""
+    tags = {"trained_until": until.isoformat(), "features": features}
+    made = registry.client().create_model_version(MODEL_NAME, registry.artifact_folder, tags=tags)
+    return ModelVersion(str(made.version), "", tags)
 
 
-@pytest.mark.parametrize("server", [absent, silent, speaking_another_protocol])
-def test_an_mlflow_server_that_does_not_answer_is_an_error_at_once(
-    server: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def three(registry: ModelRegistry) -> list[ModelVersion]:
+    """Three versions, of which nobody is anything yet."""
+    registry.client().create_registered_model(MODEL_NAME)
+    return [registered(registry) for _ in range(3)]
+
+
+def aliases(registry: ModelRegistry) -> dict[str, str]:
+    return {name: str(of) for name, of in registry.client().get_registered_model(MODEL_NAME).aliases.items()}
+
+
+def let_be(registry: ModelRegistry, **wanted: str) -> None:
+    """These aliases and no others."""
+    client = registry.client()
+    for name in aliases(registry):
+        client.delete_registered_model_alias(MODEL_NAME, name)
+    for name, version in wanted.items():
+        client.set_registered_model_alias(MODEL_NAME, name, version)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"challenger": "2"}, {"champion": "2"}),
+        ({"champion": "1", "challenger": "2"}, {"champion": "2", "previous": "1"}),
+        ({"champion": "1", "challenger": "2", "previous": "3"}, {"champion": "2", "previous": "1"}),
+        ({"champion": "2", "previous": "1"}, {"champion": "2", "previous": "1"}),
+        ({"champion": "1", "challenger": "3"}, {"champion": "2", "challenger": "3", "previous": "1"}),
+    ],
+    ids=["nobody before", "somebody before", "two before", "it serves already", "another one challenges"],
+)
+def test_a_promotion_keeps_who_served_before_and_again_changes_nothing(
+    registry: ModelRegistry, three: list[ModelVersion], before: dict[str, str], after: dict[str, str]
 ) -> None:
-    def asked(*_: Any) -> None:
-        raise AssertionError("MLflow's own retries go on for minutes")
-
-    monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", asked)
-    with server() as port:
-        uri = f"http://127.0.0.1:{port}"
-        unreachable = ModelRegistry(tracking_uri=uri, artifact_folder=str(tmp_path), ui_url=uri)
-        with pytest.raises(PredictorError, match=f"MLflow at {uri} cannot be reached .*MLFLOW_TRACKING_URI"):
-            unreachable.champion()
+    let_be(registry, **before)
+    registry.promote(three[1])
+    assert aliases(registry) == after
+    registry.promote(three[1])
+    assert aliases(registry) == after
 
 
-def test_a_database_that_does_not_answer_is_an_error_at_once(tmp_path: Path) -> None:
-    port = free_port()
-    uri = f"postgresql+psycopg2://someone:correct-horse@127.0.0.1:{port}/mlflow"
-    unreachable = ModelRegistry(tracking_uri=uri, artifact_folder=str(tmp_path), ui_url="http://127.0.0.1:5050")
-    with pytest.raises(PredictorError, match=f"PostgreSQL at 127.0.0.1:{port} cannot be reached") as raised:
-        unreachable.champion()
-    assert "correct-horse" not in str(raised.value)
-
-
-# --- drift reports ---------------------------------------------------------------------------------------------------
-
-VERSION = ModelVersion("1", "", {})
-
-
-def keep(registry: ModelRegistry, html: str, as_of: datetime = AS_OF, version: ModelVersion = VERSION) -> str:
-    with dg.DagsterInstance.ephemeral() as instance:
-        return registry.keep_drift_report(
-            html, version=version, as_of=as_of, share=0.25, instance=instance, dagster_run_id="a-run"
-        )
-
-
-def reports(registry: ModelRegistry) -> dict[str, str]:
-    """Moment to HTML of the reports that can be downloaded."""
-    experiment = registry.client().get_experiment_by_name(DRIFT_EXPERIMENT)
-    assert experiment is not None
-    runs = registry.client().search_runs([experiment.experiment_id])
-    assert {run.info.status for run in runs} == {"FINISHED"}
-    assert {run.data.metrics["drift_share"] for run in runs} == {0.25}
-    paths = {
-        f"{run.data.tags['as_of']} {run.data.tags['model_version']}": mlflow.artifacts.download_artifacts(
-            run_id=run.info.run_id, artifact_path="drift_report.html"
-        )
-        for run in runs
-    }
-    assert len(paths) == len(runs)
-    return {moment: Path(path).read_text(encoding="utf-8") for moment, path in paths.items()}
-
-
-def test_a_drift_report_is_kept_once_a_moment_and_version(registry: ModelRegistry) -> None:
-    first, again = keep(registry, "<p>first</p>"), keep(registry, "<p>é again</p>")
-    assert first == again
-    assert first.startswith(f"{registry.ui_url}/#/experiments/")
-    assert first.endswith("/artifacts/drift_report.html")
-    assert keep(registry, "<p>later</p>", as_of=AS_OF + DAY) != first
-    assert keep(registry, "<p>other</p>", version=ModelVersion("2", "", {})) != first
-    assert reports(registry) == {
-        "2024-01-13T06:00:00+00:00 1": "<p>é again</p>",
-        "2024-01-14T06:00:00+00:00 1": "<p>later</p>",
-        "2024-01-13T06:00:00+00:00 2": "<p>other</p>",
-    }
-
-
-def test_only_the_newest_drift_reports_are_kept(
-    registry: ModelRegistry, environment: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"champion": "2", "previous": "1"}, {"champion": "1"}),
+        ({"champion": "2", "previous": "1", "challenger": "3"}, {"champion": "1", "challenger": "3"}),
+        ({"champion": "2", "previous": "1", "challenger": "2"}, {"champion": "1"}),
+    ],
+    ids=["plain", "another one challenges", "its promotion is unfinished"],
+)
+def test_a_rollback_lets_the_previous_champion_serve_and_forgets_who_was(
+    registry: ModelRegistry, three: list[ModelVersion], before: dict[str, str], after: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(model_registry, "DRIFT_REPORTS_KEPT", 2)
-    for day in range(4):
-        keep(registry, f"<p>{day}</p>", as_of=AS_OF + day * DAY)
-    assert sorted(reports(registry).values()) == ["<p>2</p>", "<p>3</p>"]
-    assert len(list((environment.home / "mlflow").rglob("drift_report.html"))) == 2
+    assert len(three) == 3
+    let_be(registry, **before)
+    registry.roll_back()
+    assert aliases(registry) == after
+    with pytest.raises(PredictorError, match="there is no previous champion to go back to"):
+        registry.roll_back()
+    assert aliases(registry) == after
+
+
+class Interrupted:
+    """A registry's client whose call number `at` is interrupted, before it reaches the registry."""
+
+    def __init__(self, client: Any, at: int) -> None:
+        self._client, self._at, self.calls = client, at, 0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            if self.calls == self._at:
+                raise KeyboardInterrupt
+            return method(*args, **kwargs)
+
+        return call
+
+
+@pytest.mark.parametrize(
+    ("operation", "before", "after"),
+    [
+        (
+            lambda registry, version: registry.promote(version),
+            {"champion": "1", "challenger": "2", "previous": "3"},
+            {"champion": "2", "previous": "1"},
+        ),
+        (
+            lambda registry, _: registry.roll_back(),
+            {"champion": "2", "challenger": "2", "previous": "1"},
+            {"champion": "1"},
+        ),
+    ],
+    ids=["promotion", "rollback of an unfinished promotion"],
+)
+def test_whoever_is_interrupted_between_any_two_calls_leaves_one_champion_and_can_do_it_again(
+    registry: ModelRegistry,
+    three: list[ModelVersion],
+    operation: Callable[[ModelRegistry, ModelVersion], None],
+    before: dict[str, str],
+    after: dict[str, str],
+) -> None:
+    real: Any = registry.client()
+    for at in count(1):
+        let_be(registry, **before)
+        interrupted: Any = Interrupted(real, at)
+        registry._client = interrupted
+        try:
+            operation(registry, three[1])
+            break
+        except KeyboardInterrupt:
+            registry._client = real
+        assert aliases(registry)["champion"] in {"1", "2"}
+        operation(registry, three[1])
+        assert aliases(registry) == after, f"interrupted at its call {at}"
+    registry._client = real
+    assert at > 5, "it asks who is who, and moves three aliases"
+    assert aliases(registry) == after
+
+
+@pytest.mark.parametrize(
+    ("until", "features", "shadows"),
+    [(AS_OF, TODAYS_FEATURES, True), (AS_OF + DAY, TODAYS_FEATURES, False), (AS_OF, "elo_difference", False)],
+    ids=["could serve", "knows later results", "reads other features"],
+)
+def test_a_challenger_shadows_where_it_could_serve(
+    registry: ModelRegistry, three: list[ModelVersion], until: datetime, features: str, shadows: bool
+) -> None:
+    assert registry.shadow(AS_OF) is None, "nobody challenges"
+    registry.promote(three[0])
+    challenger = registered(registry, until=until, features=features)
+    registry.challenge(challenger)
+    found = registry.shadow(AS_OF)
+    assert (found.version if found else None) == (challenger.version if shadows else None)
+    assert registry.serving(AS_OF).version == three[0].version
