@@ -359,6 +359,7 @@ retraining_events = Table(
     _moment("last_match", "Kick-off of the last match that the challenger was trained on", nullable=True),
     *_delta("walk_forward", "past seasons"),
     *_delta("live", "the matches since the champion serves"),
+    *_delta("live_expected", "these, expected were the market right"),
     _moment("as_of", "The moment of the decision"),
     Column("replay", Boolean, nullable=False, comment="True: as_of is a moment of the past, lived again"),
     _code_version(),

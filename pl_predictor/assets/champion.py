@@ -11,7 +11,7 @@ from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.settled import settled_forecasts
 from pl_predictor.assets.trained_model import trained_model
 from pl_predictor.code_version import code_version
-from pl_predictor.core.promotion import Delta, Verdict, judge, paired
+from pl_predictor.core.promotion import Verdict, Windows, expected, judge, paired
 from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import FAMILY_TAG, LAST_MATCH_TAG, VERDICT_TAG, ModelRegistry, ModelVersion
 from pl_predictor.resources.policy import Policy
@@ -76,18 +76,20 @@ def _decide(
     asked = why(challenger.tags)
     assert asked.cause is not None, "whatever is trained has a cause"
     serves = registry.champion()
-    windows: dict[str, Delta | None] = {"walk_forward": None, "live": None}
+    windows = Windows()
     if serves is None:
         verdict = Verdict(True, "first", "promoted: nobody served before")
     elif not serves.reads_todays_features:
         verdict = Verdict(True, "features", f"promoted: version {serves.version} reads features that are no more")
     else:
-        official = settled_forecasts(serves, moment, postgres, policy)
-        windows["walk_forward"] = paired(registry.record(serves), registry.record(challenger))
-        windows["live"] = paired(official, registry.live_record(challenger))
+        official, theirs = settled_forecasts(serves, moment, postgres, policy), registry.live_record(challenger)
+        windows = Windows(
+            walk_forward=paired(registry.record(serves), registry.record(challenger)),
+            live=paired(official, theirs),
+            live_expected=expected(official, theirs),
+        )
         verdict = judge(
-            windows["walk_forward"],
-            windows["live"],
+            windows,
             refresh=asked.cause == "routine" and serves.tags.get(FAMILY_TAG) == challenger.tags[FAMILY_TAG],
             margin=policy.promotion_margin,
             min_sample=policy.min_sample,

@@ -10,7 +10,9 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from pl_predictor.core.features import MARKET
 from pl_predictor.core.matches import KEY, match_day
 from pl_predictor.core.scoring import FEWEST_DAYS, LEVEL, PROBABILITIES, log_loss
 
@@ -47,25 +49,53 @@ class Verdict:
     words: str
 
 
-def paired(champion: pd.DataFrame, challenger: pd.DataFrame) -> Delta | None:
-    """The paired difference of two forecast frames with results, on the matches of both; None where there is none.
+@dataclass(frozen=True)
+class Windows:
+    """The comparisons that the gate judges by; None where there is no match to compare.
 
-    The interval is Student's t over match days, whose matches are not independent: the linearised variance of a ratio
-    of sums over days (Cochran 1977, Sampling Techniques, ch. 6).
+    walk_forward: past seasons that both were tried on. live: the official forecasts since the champion serves.
+    live_expected: the same, as it would be expected were the market right; of the matches that have one.
     """
+
+    walk_forward: Delta | None = None
+    live: Delta | None = None
+    live_expected: Delta | None = None
+
+
+def paired(champion: pd.DataFrame, challenger: pd.DataFrame) -> Delta | None:
+    """The paired difference of two forecast frames with results, on the matches of both; None where there is none."""
+    both = _both(champion, challenger)
+    result = both["result"].to_numpy()
+    own, other = (log_loss(both[names].to_numpy(dtype=np.float64), result) for names in (OWN, OTHER))
+    return _delta(both, own - other)
+
+
+def expected(champion: pd.DataFrame, challenger: pd.DataFrame) -> Delta | None:
+    """What `paired` would be expected to find were the market's probabilities right, on the matches that have them
+    (MARKET of the champion's forecasts): the luck of the results has no part in it (a control variate)."""
+    both = _both(champion, challenger)
+    both = both[both[list(MARKET)].notna().all(axis=1)]
+    own, other, market = (both[list(names)].to_numpy(dtype=np.float64) for names in (OWN, OTHER, MARKET))
+    return _delta(both, (market * np.log(other / own)).sum(axis=1))
+
+
+OWN: Final = list(PROBABILITIES)
+OTHER: Final = [f"{name}_other" for name in PROBABILITIES]
+
+
+def _both(champion: pd.DataFrame, challenger: pd.DataFrame) -> pd.DataFrame:
+    columns = [*KEY, "kickoff", "result", *MARKET, *PROBABILITIES]
+    theirs = challenger.loc[challenger["result"].notna(), [*KEY, *PROBABILITIES]]
+    return champion.loc[champion["result"].notna(), columns].merge(theirs, on=list(KEY), suffixes=("", "_other"))
+
+
+def _delta(both: pd.DataFrame, difference: NDArray[np.float64]) -> Delta | None:
+    """The mean difference; its interval is Student's t over match days, whose matches are not independent: the
+    linearised variance of a ratio of sums over days (Cochran 1977, Sampling Techniques, ch. 6)."""
     from scipy.stats import t
 
-    columns = [*KEY, "kickoff", "result", *PROBABILITIES]
-    theirs = challenger.loc[challenger["result"].notna(), [*KEY, *PROBABILITIES]]
-    both = champion.loc[champion["result"].notna(), columns].merge(theirs, on=list(KEY), suffixes=("", "_other"))
     if both.empty:
         return None
-    result = both["result"].to_numpy()
-    own, other = (
-        log_loss(both[[f"{name}{suffix}" for name in PROBABILITIES]].to_numpy(dtype=np.float64), result)
-        for suffix in ("", "_other")
-    )
-    difference = own - other
     mean, seasons = float(difference.mean()), int(both["season"].nunique())
     days = pd.Series(difference - mean).groupby(match_day(both["kickoff"]).to_numpy()).sum().to_numpy()
     if len(days) < FEWEST_DAYS:
@@ -75,18 +105,23 @@ def paired(champion: pd.DataFrame, challenger: pd.DataFrame) -> Delta | None:
     return Delta(mean, mean - reach, mean + reach, len(both), seasons)
 
 
-def judge(walk_forward: Delta | None, live: Delta | None, *, refresh: bool, margin: float, min_sample: int) -> Verdict:
-    """The gate's rule on the two windows: past seasons of both models, and the matches since the champion serves.
+def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> Verdict:
+    """The gate's rule.
 
-    better: beyond noise on one of the windows (each at 2.5 % one-sided, so at 5 % together), and on neither worse.
+    better: beyond noise on past seasons, or on the live window (each at 2.5 % one-sided, so at 5 % together), and on
+    neither worse. On the live window that is judged as a failed check was: where the matches have a market, better by
+    the results, and beyond noise by what is expected if the market is right; else beyond noise by the results.
     refresh: a routine training of the same family need not be better, only not worse. Not worse: over all matches the
     mean difference is at least -margin (nats a match), and on no window is all of the interval below it. A live window
     of under `min_sample` matches is no proof of anything.
     """
-    if walk_forward is None or walk_forward.seasons < FEWEST_SEASONS:
-        found = 0 if walk_forward is None else walk_forward.seasons
-        return Verdict(False, "better", f"refused: both were tried on {found} seasons, and {FEWEST_SEASONS} are needed")
-    windows = {"past seasons": walk_forward}
+    past, live, sure = found.walk_forward, found.live, found.live_expected
+    if past is None or past.seasons < FEWEST_SEASONS:
+        seasons = 0 if past is None else past.seasons
+        return Verdict(
+            False, "better", f"refused: both were tried on {seasons} seasons, and {FEWEST_SEASONS} are needed"
+        )
+    windows = {"past seasons": past}
     if live is not None and live.n >= min_sample:
         windows["live window"] = live
     shown = "; ".join(f"{name} {delta}" for name, delta in windows.items())
@@ -96,9 +131,18 @@ def judge(walk_forward: Delta | None, live: Delta | None, *, refresh: bool, marg
     if mean < -margin or worse:
         where = f" on its {worse[0]}" if worse else ""
         return Verdict(False, "better", f"refused: worse{where} by more than {margin} nats a match ({shown})")
-    better = [name for name, delta in windows.items() if delta.low is not None and delta.low > 0.0]
+    better = ["past seasons"] if _surely_over_0(past) else []
+    if "live window" in windows and live is not None:
+        by_the_market = sure is not None and sure.n >= min_sample
+        if (live.mean > 0.0 and _surely_over_0(sure)) if by_the_market else _surely_over_0(live):
+            better.append("live window")
+            shown += f"; expected there if the market is right {sure}" if by_the_market else ""
     if better:
         return Verdict(True, "better", f"promoted: better beyond noise on its {' and '.join(better)} ({shown})")
     if refresh:
         return Verdict(True, "refresh", f"promoted: a refresh, not worse by more than {margin} nats a match ({shown})")
     return Verdict(False, "better", f"refused: not better beyond noise ({shown})")
+
+
+def _surely_over_0(delta: Delta | None) -> bool:
+    return delta is not None and delta.low is not None and delta.low > 0.0

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from pl_predictor import tables
 from pl_predictor.core.feed_contract import teams_in
-from pl_predictor.core.promotion import Delta, Verdict
+from pl_predictor.core.promotion import Verdict, Windows
 from pl_predictor.core.retraining import History
 from pl_predictor.storage.connection import read
 
@@ -64,10 +64,9 @@ class RetrainingStorage:
         champion: str | None,
         challenger: str,
         last_match: datetime,
-        windows: dict[str, Delta | None],
+        windows: Windows,
     ) -> Decided:
-        """Record the gate's verdict on a challenger (windows: walk_forward and live); returns what stands, which is an
-        earlier verdict on the same version if there is one."""
+        """Record the gate's verdict on a challenger; returns what stands: an earlier verdict on it, if there is one."""
         row = {
             "event": "promoted" if verdict.promoted else "refused",
             "rule": verdict.rule,
@@ -77,7 +76,7 @@ class RetrainingStorage:
             "last_match": last_match,
             **{
                 f"{name}_{column}": getattr(delta, field) if delta is not None else None
-                for name, delta in windows.items()
+                for name, delta in vars(windows).items()
                 for column, field in (("delta", "mean"), ("low", "low"), ("high", "high"), ("n", "n"))
             },
         }
