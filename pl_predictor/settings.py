@@ -87,6 +87,12 @@ class Settings(BaseSettings):
     min_accuracy: float = _field("PL_MIN_ACCURACY", 0.55, "accuracy of the official forecasts, at least", ge=0, le=1)
     min_weighted_f1: float = _field("PL_MIN_WEIGHTED_F1", 0.50, "their weighted F1, at least", ge=0, le=1)
     max_drift_share: float = _field("PL_MAX_DRIFT_SHARE", 0.5, "share of drifted columns, at most", ge=0, le=1)
+    forecast_due_hours: int = _field(
+        "PL_FORECAST_DUE_HOURS", 24, "a match without a forecast this many hours before kick-off is an alert", ge=1
+    )
+    alert_urls: SecretStr | None = _field(
+        "PL_ALERT_URLS", None, "where alerts are sent, besides the table: Apprise addresses, separated by spaces"
+    )
 
     @field_validator("home", mode="after")
     @classmethod
@@ -156,6 +162,7 @@ class Settings(BaseSettings):
             "POSTGRES_DB": self.postgres_db,
             "POSTGRES_USER": self.postgres_user,
             "POSTGRES_PASSWORD": self.postgres_password.get_secret_value(),
+            **({"PL_ALERT_URLS": self.alert_urls.get_secret_value()} if self.alert_urls else {}),
             "PL_DAGSTER_DB": self.dagster_db,
             "PL_MLFLOW_DB": self.mlflow_db,
             "MLFLOW_TRACKING_URI": self.tracking_uri,

@@ -9,7 +9,7 @@ from pl_predictor.settings import Settings
 
 
 class Policy(dg.ConfigurableResource[Any]):
-    """What is forecast, over which window it is judged, and what a check lets pass."""
+    """What is forecast, over which window it is judged, what a check lets pass, and when a forecast is due."""
 
     forecast_days: int = setting("forecast_days")
     performance_window: int = setting("performance_window")
@@ -18,6 +18,7 @@ class Policy(dg.ConfigurableResource[Any]):
     min_accuracy: float = setting("min_accuracy")
     min_weighted_f1: float = setting("min_weighted_f1")
     max_drift_share: float = setting("max_drift_share")
+    forecast_due_hours: int = setting("forecast_due_hours")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Policy":

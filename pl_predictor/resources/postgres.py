@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 from sqlalchemy import URL, Engine, text
 
 from pl_predictor.code_version import code_version
+from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.backtests import BacktestStorage
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
@@ -72,3 +73,8 @@ class Postgres(dg.ConfigurableResource[Any]):
     def backtests(self) -> BacktestStorage:
         """Seasons forecast in retrospect, and their scores."""
         return BacktestStorage(self.engine)
+
+    @property
+    def alerts(self) -> AlertStorage:
+        """What is wrong, what happened, and what of it has been told."""
+        return AlertStorage(self.engine)

@@ -117,7 +117,9 @@ def test_each_fact_is_the_alert_of_its_level_or_none(facts: Facts, alerts: dict[
     ids=["not yet begun", "at work", "not reached", "canceled", "deleted", "about to be forecast"],
 )
 def test_what_nobody_can_tell_yet_is_undecided(facts: Facts, key: str) -> None:
-    assert (judge(facts).conditions, judge(facts).undecided) == ([], {key})
+    judged = judge(facts)
+    assert judged.conditions == []
+    assert judged.undecided == {key}
 
 
 def test_all_that_is_wrong_with_the_source_is_one_alert_that_names_each_cause() -> None:
