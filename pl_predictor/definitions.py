@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from pl_predictor import checks, jobs
+from pl_predictor import checks, jobs, sensors
 from pl_predictor.assets import (
     drift_report,
     features,
@@ -16,6 +16,7 @@ from pl_predictor.assets import (
     season_backtest,
     trained_model,
 )
+from pl_predictor.resources.alert_channel import AlertChannel
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -31,7 +32,8 @@ ASSETS = [
 def build_defs(
     resources: Mapping[str, Any] | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
 ) -> dg.Definitions:
-    """The definitions, with `resources` in place of those of the same key (feed, postgres, registry, policy)."""
+    """The definitions, with `resources` in place of those of the same key (feed, postgres, registry, policy,
+    alerts)."""
     settings = get_settings()
     defaults = {
         "feed": MatchFeed.from_settings(settings),
@@ -49,11 +51,13 @@ def build_defs(
             ui_url=settings.mlflow_url,
         ),
         "policy": Policy.from_settings(settings),
+        "alerts": AlertChannel(urls=dg.EnvVar("PL_ALERT_URLS")) if settings.alert_urls else AlertChannel(),
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSETS),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[jobs.loop, jobs.backtest],
+        sensors=[sensors.alert_sensor],
         executor=dg.in_process_executor,
         resources={**defaults, **(resources or {})},
         loggers={"console": dg.colored_console_logger, **(loggers or {})},

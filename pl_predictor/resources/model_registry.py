@@ -89,7 +89,7 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
     def client(self) -> "MlflowClient":
         """A client of a registry that was seen to answer; PredictorError otherwise, at once."""
         if self._client is None:
-            self._require_answer()
+            self.require_answer()
             import mlflow
 
             mlflow.set_tracking_uri(self.tracking_uri)
@@ -97,7 +97,7 @@ class ModelRegistry(dg.ConfigurableResource[Any]):
             self._client = mlflow.MlflowClient()
         return self._client
 
-    def _require_answer(self) -> None:
+    def require_answer(self) -> None:
         if self.tracking_uri.startswith("postgresql"):
             engine = open_engine(self.tracking_uri)
             engine.connect().close()
