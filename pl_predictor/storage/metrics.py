@@ -164,7 +164,7 @@ class MetricsStorage:
             .order_by(match.c.kickoff, match.c.home_team)
         )
         with self._engine.connect() as connection:
-            return [row.tuple() for row in connection.execute(query)]
+            return [(row.home_team, row.away_team, row.kickoff) for row in connection.execute(query)]
 
     def _upsert(self, table: Table, rows: pd.DataFrame, key: list[str]) -> None:
         columns = ", ".join(rows.columns)
