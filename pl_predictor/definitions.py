@@ -17,6 +17,7 @@ from pl_predictor.assets import (
     season_backtest,
     trained_model,
 )
+from pl_predictor.resources.alert_channel import AlertChannel
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -33,7 +34,8 @@ ASSETS = [
 def build_defs(
     resources: Mapping[str, Any] | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
 ) -> dg.Definitions:
-    """The definitions, with `resources` in place of those of the same key (feed, postgres, registry, policy)."""
+    """The definitions, with `resources` in place of those of the same key (feed, postgres, registry, policy,
+    alerts)."""
     settings = get_settings()
     defaults = {
         "feed": MatchFeed.from_settings(settings),
@@ -51,6 +53,7 @@ def build_defs(
             ui_url=settings.mlflow_url,
         ),
         "policy": Policy.from_settings(settings),
+        "alerts": AlertChannel(urls=dg.EnvVar("PL_ALERT_URLS")) if settings.alert_urls else AlertChannel(),
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSETS),

@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         le=1,
     )
     max_drift_share: float = _field("PL_MAX_DRIFT_SHARE", 0.5, "share of drifted columns, at most", ge=0, le=1)
+    forecast_due_hours: int = _field(
+        "PL_FORECAST_DUE_HOURS", 24, "a match without a forecast this many hours before kick-off is an alert", ge=1
+    )
+    alert_urls: SecretStr | None = _field(
+        "PL_ALERT_URLS", None, "where alerts are sent, besides the table: Apprise addresses, separated by spaces"
+    )
 
     retrain_on_warnings: bool = _field(
         "PL_RETRAIN_ON_WARNINGS", False, "let a check that fails within noise retrain, too; else only one beyond it"
@@ -194,6 +200,7 @@ class Settings(BaseSettings):
             "POSTGRES_DB": self.postgres_db,
             "POSTGRES_USER": self.postgres_user,
             "POSTGRES_PASSWORD": self.postgres_password.get_secret_value(),
+            **({"PL_ALERT_URLS": self.alert_urls.get_secret_value()} if self.alert_urls else {}),
             "PL_DAGSTER_DB": self.dagster_db,
             "PL_MLFLOW_DB": self.mlflow_db,
             "MLFLOW_TRACKING_URI": self.tracking_uri,

@@ -53,7 +53,7 @@ CHECKS = {
     "drift_share_below_threshold": "drift_report",
     "every_coming_fixture_has_a_forecast": "predictions",
 }
-HEAVY = ("mlflow", "evidently", "sklearn", "skops", "matplotlib", "scipy", "dagster_mlflow")
+HEAVY = ("mlflow", "evidently", "sklearn", "skops", "matplotlib", "scipy", "dagster_mlflow", "apprise")
 CORE = Path(pl_predictor.__file__).parent / "core"
 
 # What Dagster tells its UI of a schedule is made with what Dagster itself deprecates.
@@ -197,6 +197,7 @@ def launchpad(defs: dg.Definitions) -> dict[str, dict[str, Any]]:
 def test_no_secret_is_in_what_the_ui_is_told(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
     monkeypatch.setenv("POSTGRES_HOST", "127.0.0.1")
     monkeypatch.setenv("POSTGRES_PASSWORD", password)
+    monkeypatch.setenv("PL_ALERT_URLS", f"json://me:{quote(password, safe='')}@127.0.0.1")
     for name, value in get_settings().environment().items():
         monkeypatch.setenv(name, value)
     get_settings.cache_clear()
@@ -208,6 +209,7 @@ def test_no_secret_is_in_what_the_ui_is_told(monkeypatch: pytest.MonkeyPatch, pa
     shown = launchpad(defs)
     assert shown["postgres"]["password"].name == "POSTGRES_PASSWORD"
     assert shown["registry"]["tracking_uri"].name == "MLFLOW_TRACKING_URI"
+    assert shown["alerts"]["urls"].name == "PL_ALERT_URLS"
 
 
 def test_the_thresholds_are_in_the_launchpad_with_the_settings_defaults(defs: dg.Definitions) -> None:
@@ -228,6 +230,7 @@ def test_the_thresholds_are_in_the_launchpad_with_the_settings_defaults(defs: dg
         "min_new_results": 20,
         "refresh_results": 100,
         "promotion_margin": 0.005,
+        "forecast_due_hours": 24,
     }
     assert {name: json.loads(value) for name, value in launchpad(defs)["policy"].items()} == defaults
     snap = RepositorySnap.from_def(defs.get_repository_def())
@@ -275,7 +278,7 @@ def test_the_launchpad_changes_one_threshold_for_one_run_and_leaves_the_others_a
 def test_a_resource_can_be_replaced() -> None:
     shown = launchpad(build_defs(resources={"feed": MatchFeed(source="another")}))
     assert json.loads(shown["feed"]["source"]) == "another"
-    assert set(shown) == {"feed", "policy", "postgres", "registry"}
+    assert set(shown) == {"alerts", "feed", "policy", "postgres", "registry"}
 
 
 def test_the_instance_keeps_runs_events_and_schedules_in_postgresql_and_tells_nobody(environment: Settings) -> None:

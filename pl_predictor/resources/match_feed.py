@@ -92,6 +92,12 @@ class MatchFeed(dg.ConfigurableResource[Any]):
             raise RuntimeError(f"run {run.run_id} is not in the instance's storage")
         return Moment(record.create_timestamp.astimezone(timezone.utc), replay=False)
 
+    def standing(self, newest: datetime | None) -> Moment:
+        """The moment to take for now outside a run: live it is now, in a replay that of the newest features, or where
+        there are none the one that a run would take."""
+        own = parse_as_of(self.as_of) if self.as_of else self._source().default_as_of()
+        return Moment(datetime.now(timezone.utc), replay=False) if own is None else Moment(newest or own, replay=True)
+
     def sealable_after(self, moment: Moment) -> datetime:
         """Forecasts of matches that kick off later than this can be sealed: later than the moment, live than now."""
         return moment.as_of if moment.replay else datetime.now(timezone.utc) + SEALING_TAKES

@@ -11,7 +11,7 @@ from pl_predictor.settings import Settings
 
 
 class Policy(dg.ConfigurableResource[Any]):
-    """What is forecast, over which window it is judged, what a check lets pass, and when a model is trained again."""
+    """What is forecast, when it is judged and how, what a check lets pass, and when a model is trained again."""
 
     forecast_days: int = setting("forecast_days")
     performance_window: int = setting("performance_window")
@@ -29,6 +29,7 @@ class Policy(dg.ConfigurableResource[Any]):
     min_new_results: int = setting("min_new_results")
     refresh_results: int = setting("refresh_results")
     promotion_margin: float = setting("promotion_margin")
+    forecast_due_hours: int = setting("forecast_due_hours")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Policy":

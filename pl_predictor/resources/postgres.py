@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 from sqlalchemy import URL, Engine, text
 
 from pl_predictor.code_version import code_version
+from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.backtests import BacktestStorage
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
@@ -78,3 +79,8 @@ class Postgres(dg.ConfigurableResource[Any]):
     def retraining(self) -> RetrainingStorage:
         """Decisions about who serves."""
         return RetrainingStorage(self.engine)
+
+    @property
+    def alerts(self) -> AlertStorage:
+        """What is wrong, what happened, and what of it has been told."""
+        return AlertStorage(self.engine)

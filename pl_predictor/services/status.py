@@ -12,15 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, text
 
+from pl_predictor.core.alert_rules import check_key
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.environment import at, exported
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.settings import Settings
 from pl_predictor.sources import get_source
+from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.connection import open_engine
 
 DAEMON_SILENCE_SECONDS = 120.0
-ERROR = "ERROR"
+ERROR, CRITICAL = "ERROR", "CRITICAL"
 NEWEST_RESULT = "SELECT max(kickoff) FROM matches WHERE result IS NOT NULL AND kickoff <= :as_of"
 LATEST_METRICS = """
     SELECT metric_type, value FROM model_metrics JOIN (
@@ -31,7 +33,8 @@ LATEST_METRICS = """
 
 @dataclass
 class Status:
-    """What was found. `problems` are what stands between the platform and being healthy, a sentence each."""
+    """What was found. `open_keys`: of the open rows of the table `alerts`; `alerts`: these, and what failed and no row
+    tells of yet. `problems` are what stands between the platform and being healthy, a sentence each."""
 
     source: str
     services: dict[str, bool]
@@ -42,13 +45,14 @@ class Status:
     champion: str | None = None
     champion_trained_until: datetime | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    open_keys: list[str] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
     def healthy(self) -> bool:
-        """Everything runs, there is a champion, and no alert is an error: a warning may be noise."""
-        return not self.problems and not any(alert.startswith(ERROR) for alert in self.alerts)
+        """Everything runs, there is a champion, and no alert is an error or critical: a warning may be noise."""
+        return not self.problems and not any(alert.startswith((ERROR, CRITICAL)) for alert in self.alerts)
 
     def as_document(self) -> dict[str, Any]:
         """The same as JSON's types."""
@@ -100,6 +104,10 @@ def _examine_tables(settings: Settings, found: Status) -> None:
                 now = found.data_as_of if found.replay else datetime.now(timezone.utc)
                 found.age_days = (now - found.newest_result).total_seconds() / 86400
             found.metrics = {row.metric_type: row.value for row in connection.execute(text(LATEST_METRICS))}
+            _require_table(connection, "alerts")
+        for alert in AlertStorage(engine).open_alerts():
+            found.open_keys.append(alert.key)
+            found.alerts.append(f"{alert.level.name}: {alert.title}: {alert.message}")
     finally:
         engine.dispose()
 
@@ -133,12 +141,14 @@ def _examine_dagster(settings: Settings, found: Status) -> None:
         found.services["daemon"] = silence < DAEMON_SILENCE_SECONDS
         for key in checks.KEYS:
             evaluation = latest_evaluation(instance, key)
-            if evaluation is not None and not evaluation.passed:
+            told = check_key(key.asset_key.to_user_string(), key.name) in found.open_keys
+            if evaluation is not None and not evaluation.passed and not told:
                 found.alerts.append(f"{evaluation.severity.value}: {key.name}: {evaluation.description}")
         finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
         runs = instance.get_runs(filters=dg.RunsFilter(statuses=finished), limit=1)
-        if runs and runs[0].status == dg.DagsterRunStatus.FAILURE:
-            found.alerts.append(f"{ERROR}: the last run, {runs[0].run_id} of {runs[0].job_name}, failed")
+        failed = [run for run in runs if run.status == dg.DagsterRunStatus.FAILURE]
+        if failed and f"run_failed:{failed[0].job_name}" not in found.open_keys:
+            found.alerts.append(f"{ERROR}: the last run, {failed[0].run_id} of {failed[0].job_name}, failed")
 
 
 def _examine_registry(settings: Settings, found: Status) -> None:

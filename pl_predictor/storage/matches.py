@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Column, Engine, Select, Table, select, text
+from sqlalchemy import Column, Engine, Select, Table, func, select, text
 
 from pl_predictor import tables
 from pl_predictor.core.errors import PredictorError
@@ -75,6 +75,12 @@ class MatchStorage:
             return known_at(latest, as_of)
         unlogged = latest[~latest["season"].isin(set(seen["season"]))]
         return join([known_at(unlogged, as_of), known_at(seen, as_of, recorded=True)])
+
+    def newest_as_of(self) -> datetime | None:
+        """The moment that the features were last built for; None where there are none."""
+        with self._engine.connect() as connection:
+            found: datetime | None = connection.scalar(select(func.max(tables.match_features.c.as_of)))
+        return found
 
     def withdraw_results(self, matches: pd.DataFrame, season: int, division: str) -> int:
         """Forget the results of a season that these matches (match frame) do not have any more; returns how many."""

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Engine, Table, select, text
+from sqlalchemy import Engine, Table, exists, select, text
 
 from pl_predictor import tables
 from pl_predictor.core.matches import KEY
@@ -148,6 +148,23 @@ class MetricsStorage:
         return rows.assign(
             **{name: [float(p[outcome]) for p in rows["probabilities"]] for name, outcome in OUTCOME_OF.items()}
         ).astype(dict.fromkeys(OUTCOME_OF, "float64"))
+
+    def unforecast(self, after: datetime, until: datetime, *, replay: bool) -> list[tuple[str, str, datetime]]:
+        """Home team, away team and kick-off of the Premier League matches that kick off in after < kickoff <= until and
+        that no forecast was made of by `after`, the first first."""
+        match, made = tables.matches, tables.model_predictions
+        forecast = (
+            *(made.c[name] == match.c[name] for name in KEY),
+            *(made.c.model_name == MODEL_NAME, made.c.replay == replay, made.c.as_of <= after),
+        )
+        query = (
+            select(match.c.home_team, match.c.away_team, match.c.kickoff)
+            .where(match.c.division == "E0", match.c.kickoff > after, match.c.kickoff <= until)
+            .where(~exists().where(*forecast))
+            .order_by(match.c.kickoff, match.c.home_team)
+        )
+        with self._engine.connect() as connection:
+            return [(row.home_team, row.away_team, row.kickoff) for row in connection.execute(query)]
 
     def _upsert(self, table: Table, rows: pd.DataFrame, key: list[str]) -> None:
         columns = ", ".join(rows.columns)

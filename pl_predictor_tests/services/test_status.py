@@ -17,11 +17,13 @@ from sqlalchemy import text
 
 from pl_predictor import checks
 from pl_predictor.cli import main
+from pl_predictor.core.alerts import Changes, Condition, Level
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.services.environment import make_home
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.services.status import Status, look
 from pl_predictor.settings import MODEL_NAME, Settings, get_settings
+from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.connection import create_databases, open_engine
 from pl_predictor.storage.metrics import MetricsStorage
 from pl_predictor_tests.conftest import fresh_settings
@@ -146,10 +148,35 @@ def test_the_newest_verdict_of_a_check_is_an_alert_while_it_is_a_failure(stopped
     assert judge(True) == []
 
 
+def test_open_alerts_are_listed_the_worst_first_until_they_are_resolved(stopped: Settings) -> None:
+    engine = open_engine(stopped.database_url(stopped.postgres_db))
+    storage = AlertStorage(engine)
+    opened = (
+        Condition("check_failed:performance_metrics:accuracy_above_threshold", Level.WARNING, "accuracy", "too low"),
+        Condition("source", Level.CRITICAL, "the source", "is dead"),
+    )
+    as_of = datetime(2024, 1, 13, tzinfo=timezone.utc)
+    storage.inform("retrained:1", "Retrained", "why", as_of=as_of, replay=True)
+    storage.apply(Changes(opened=opened), as_of, replay=True)
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(asset_key=ACCURACY.asset_key, check_name=ACCURACY.name, passed=False)
+        )
+    found = look(stopped)
+    assert found.alerts == ["CRITICAL: the source: is dead", "WARNING: accuracy: too low"]
+    assert json.loads(json.dumps(found.as_document()))["alerts"] == found.alerts
+    storage.apply(Changes(resolved=tuple(storage.open_alerts())), as_of, replay=True)
+    engine.dispose()
+    assert look(stopped).alerts == ["ERROR: accuracy_above_threshold: None"], (
+        "what no row tells of is seen all the same"
+    )
+
+
 def test_a_warning_which_may_be_noise_does_not_make_it_unhealthy() -> None:
     assert Status("snapshot", {}).healthy
     assert Status("snapshot", {}, alerts=["WARN: accuracy"]).healthy
     assert not Status("snapshot", {}, alerts=["WARN: accuracy", "ERROR: drift"]).healthy
+    assert not Status("snapshot", {}, alerts=["CRITICAL: no_forecast"]).healthy
     assert not Status("snapshot", {}, problems=["there is no champion yet"]).healthy
 
 

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 
+from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.storage.metrics import MetricsStorage
+from pl_predictor_tests.frames import fixture, forecast, matches
 
 AS_OF = datetime(2024, 1, 13, 6, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -74,3 +76,27 @@ def test_the_drift_of_each_column_is_a_row_and_repeats_replace_it(engine: Engine
     with engine.connect() as connection:
         found = connection.execute(text("SELECT column_name, score, effect_size, drifted, current_n FROM drift_scores"))
         assert [tuple(r) for r in found] == [("elo_difference", 0.001, None, True, 100)]
+
+
+@pytest.mark.parametrize(
+    ("after", "until", "replay", "teams"),
+    [
+        (AS_OF, AS_OF + DAY, True, ["Leeds"]),
+        (AS_OF, AS_OF + 2 * DAY, True, ["Leeds", "Wigan"]),
+        (AS_OF + DAY, AS_OF + 2 * DAY, True, ["Wigan"]),
+        (AS_OF - DAY, AS_OF + DAY, True, ["Leeds", "Stoke"]),
+        (AS_OF, AS_OF + DAY, False, ["Leeds", "Stoke"]),
+    ],
+    ids=["the end is in", "two days", "the start is not", "before it was made", "a replay's is none live"],
+)
+def test_the_matches_of_a_span_that_had_no_forecast_by_its_start_are_found(
+    storage: MetricsStorage, engine: Engine, after: datetime, until: datetime, replay: bool, teams: list[str]
+) -> None:
+    pairs = [("Leeds", "Derby", "2024-01-14 06:00"), ("Stoke", "Hull", "2024-01-14 06:00")]
+    later = ("Wigan", "Bury", "2024-01-15 06:00")
+    MatchStorage(engine).store_matches(matches(*(fixture(*pair) for pair in (*pairs, later))), "test")
+    below = matches(fixture("Luton", "York", "2024-01-14 06:00"))
+    MatchStorage(engine).store_matches(below, "test", division="E1")
+    sealed = forecast(*pairs[1])
+    storage.store_prediction(sealed, as_of=AS_OF, replay=True, model_version="1", code_version="c")
+    assert [home for home, _, _ in storage.unforecast(after, until, replay=replay)] == teams
