@@ -86,14 +86,19 @@ def put_previous_back(
     """Let the previous champion serve again, and record it."""
     moment = feed.moment(context)
     with postgres.one_at_a_time("champion"):
-        serving, previous = registry.champion(), registry.previous()
-        if serving is not None and previous is not None:
-            occasion = Occasion(
-                "rollback", config.reason, moment.as_of, moment.replay, code_version(), context.run.run_id
-            )
-            postgres.retraining.keep_rollback(occasion, champion=serving.version, previous=previous.version)
-            registry.note(serving, {VERDICT_TAG: "rolled_back", "verdict_words": config.reason})
+        serving, previous = registry.rollback()
+        occasion = Occasion("rollback", config.reason, moment.as_of, moment.replay, code_version(), context.run.run_id)
+        postgres.retraining.keep_rollback(occasion, champion=serving.version, previous=previous.version)
+        registry.note(serving, {VERDICT_TAG: "rolled_back", "verdict_words": config.reason})
         registry.roll_back()
+        postgres.alerts.inform(
+            f"rollback:{context.run.run_id}",
+            f"Version {previous.version} serves again",
+            f"Version {serving.version} was taken back: {config.reason}",
+            as_of=moment.as_of,
+            replay=moment.replay,
+            dagster_run_id=context.run.run_id,
+        )
 
 
 @dg.job(

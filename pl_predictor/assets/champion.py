@@ -49,6 +49,7 @@ def champion(
             else:
                 shown["reason"] = f"version {challenger.version} has had its verdict"
             _apply(decided, challenger, registry)
+            _tell(decided, moment, context.run.run_id, postgres)
             shown |= {"verdict": decided.verdict, "challenger": challenger.version}
     serving = registry.serving(moment.as_of)
     events = postgres.retraining.events()
@@ -110,3 +111,17 @@ def _apply(decided: Decided, challenger: ModelVersion, registry: ModelRegistry) 
     registry.note(challenger, {VERDICT_TAG: decided.event, "verdict_words": decided.verdict})
     if decided.promoted:
         registry.promote(challenger)
+
+
+def _tell(decided: Decided, moment: Moment, run_id: str, postgres: Postgres) -> None:
+    """Inform of the decision, once."""
+    version = decided.challenger_version
+    title = f"Version {version} was {'promoted' if decided.promoted else 'trained, and refused'}"
+    postgres.alerts.inform(
+        f"decision:{version}",
+        title,
+        f"{decided.verdict}. It was trained because: {decided.reason}",
+        as_of=decided.as_of,
+        replay=moment.replay,
+        dagster_run_id=run_id,
+    )

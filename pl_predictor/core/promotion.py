@@ -73,8 +73,8 @@ def paired(champion: pd.DataFrame, challenger: pd.DataFrame) -> Delta | None:
 def expected(champion: pd.DataFrame, challenger: pd.DataFrame) -> Delta | None:
     """What `paired` would be expected to find were the market's probabilities right, on the matches that have them
     (MARKET of the champion's forecasts): the luck of the results has no part in it (a control variate)."""
-    both = _both(champion, challenger)
-    both = both[both[list(MARKET)].notna().all(axis=1)]
+    priced = champion[champion[list(MARKET)].notna().all(axis=1)]
+    both = _both(priced, challenger, *MARKET)
     own, other, market = (both[list(names)].to_numpy(dtype=np.float64) for names in (OWN, OTHER, MARKET))
     return _delta(both, (market * np.log(other / own)).sum(axis=1))
 
@@ -83,8 +83,8 @@ OWN: Final = list(PROBABILITIES)
 OTHER: Final = [f"{name}_other" for name in PROBABILITIES]
 
 
-def _both(champion: pd.DataFrame, challenger: pd.DataFrame) -> pd.DataFrame:
-    columns = [*KEY, "kickoff", "result", *MARKET, *PROBABILITIES]
+def _both(champion: pd.DataFrame, challenger: pd.DataFrame, *more: str) -> pd.DataFrame:
+    columns = [*KEY, "kickoff", "result", *PROBABILITIES, *more]
     theirs = challenger.loc[challenger["result"].notna(), [*KEY, *PROBABILITIES]]
     return champion.loc[champion["result"].notna(), columns].merge(theirs, on=list(KEY), suffixes=("", "_other"))
 

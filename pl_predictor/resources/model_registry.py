@@ -151,14 +151,19 @@ class ModelRegistry(Tracking):
         if challenger is not None and challenger.version == version.version:
             self.client().delete_registered_model_alias(MODEL_NAME, CHALLENGER)
 
-    def roll_back(self) -> None:
-        """Let the previous champion serve again; then there is none previous. PredictorError where there is none."""
-        champion, challenger, previous = self.champion(), self.challenger(), self.previous()
-        if previous is None:
+    def rollback(self) -> tuple[ModelVersion, ModelVersion]:
+        """Who would stop and who would start to serve by `roll_back`. PredictorError where nobody served before."""
+        champion, previous = self.champion(), self.previous()
+        if champion is None or previous is None:
             raise PredictorError(
                 "there is no previous champion to go back to: none was promoted since the last rollback"
             )
-        if champion is not None and challenger is not None and champion.version == challenger.version:
+        return champion, previous
+
+    def roll_back(self) -> None:
+        """Let the previous champion serve again; then there is none previous. PredictorError where there is none."""
+        (champion, previous), challenger = self.rollback(), self.challenger()
+        if challenger is not None and champion.version == challenger.version:
             # Its promotion was interrupted, and would be completed by the next run. First, while it can be seen.
             self.client().delete_registered_model_alias(MODEL_NAME, CHALLENGER)
         self.client().set_registered_model_alias(MODEL_NAME, CHAMPION, previous.version)

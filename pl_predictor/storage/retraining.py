@@ -24,6 +24,7 @@ class Decided:
     """A decision as the table has it."""
 
     event: Event
+    reason: str
     verdict: str
     champion_version: str | None
     challenger_version: str
@@ -124,7 +125,7 @@ class RetrainingStorage:
         return self._newest(TABLE.c.as_of <= as_of)
 
     def _newest(self, condition: Any) -> Decided | None:
-        names = ("event", "verdict", "champion_version", "challenger_version", "as_of", "last_match")
+        names = ("event", "reason", "verdict", "champion_version", "challenger_version", "as_of", "last_match")
         query = (
             select(*(TABLE.c[name] for name in names))
             .where(TABLE.c.event.in_(("promoted", "refused")), condition)

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
 
-from pl_predictor.core.promotion import Delta, Verdict, judge, paired
+from pl_predictor.core.promotion import Delta, Verdict, Windows, expected, judge, paired
+from pl_predictor.core.scoring import PROBABILITIES
 
 LN2 = float(np.log(2.0))
 MARGIN = 1.0 / 128.0
@@ -65,9 +66,9 @@ def test_the_interval_is_that_of_a_ratio_over_match_days_as_computed_by_hand() -
 @pytest.mark.parametrize("n", [5, 40, 380])
 def test_with_one_match_a_day_it_is_students_interval(n: int) -> None:
     gain = np.random.default_rng(n).normal(0.01, 0.15, n)
-    expected = ttest_1samp(gain, 0.0).confidence_interval(0.95)
+    students = ttest_1samp(gain, 0.0).confidence_interval(0.95)
     found = difference(gain)
-    assert (found.mean, found.low, found.high) == pytest.approx([gain.mean(), expected.low, expected.high])
+    assert (found.mean, found.low, found.high) == pytest.approx([gain.mean(), students.low, students.high])
 
 
 def test_matches_of_one_day_that_go_together_widen_it() -> None:
@@ -81,7 +82,7 @@ def test_identical_forecasts_differ_by_exactly_nothing_and_are_not_better() -> N
     gain = np.random.default_rng(1).normal(0.0, 0.15, 500)
     found = paired(frame(gain, seasons=5), frame(gain, seasons=5))
     assert found == Delta(0.0, 0.0, 0.0, 500, 5)
-    assert not judge(found, found, refresh=False, margin=0.0, min_sample=50).promoted
+    assert not judge(Windows(found, found, found), refresh=False, margin=0.0, min_sample=50).promoted
 
 
 def test_only_matches_with_a_result_that_both_forecast_count() -> None:
@@ -91,14 +92,16 @@ def test_only_matches_with_a_result_that_both_forecast_count() -> None:
     shuffled = challenger.iloc[:9].sample(frac=1.0, random_state=1)
     found = paired(champion, shuffled)
     assert found is not None
-    assert (found.n, found.mean) == (7, pytest.approx(0.1))
+    assert found.n == 7
+    assert found.mean == pytest.approx(0.1)
     assert paired(champion.iloc[:4], challenger.iloc[4:]) is None
     assert paired(champion.iloc[:0], challenger) is None
 
 
 def test_under_five_match_days_there_is_a_difference_and_no_interval() -> None:
     found = difference(np.full(8, 0.25), per_day=2)
-    assert (found.mean, found.low, found.high, found.n) == (pytest.approx(0.25), None, None, 8)
+    assert (found.low, found.high, found.n) == (None, None, 8)
+    assert found.mean == pytest.approx(0.25)
     assert str(found) == "+0.2500 over 8 matches"
     assert str(Delta(0.01, -0.002, 0.022, 380, 5)) == "+0.0100 (-0.0020 to +0.0220) over 380 matches"
 
@@ -164,13 +167,55 @@ CASES: dict[str, tuple[Delta | None, Delta | None, bool, bool, str, str]] = {
 def test_a_challenger_is_judged_on_both_windows(
     before: Delta | None, now: Delta | None, refresh: bool, promoted: bool, rule: str, words: str
 ) -> None:
-    verdict = judge(before, now, refresh=refresh, margin=MARGIN, min_sample=50)
+    verdict = judge(Windows(before, now), refresh=refresh, margin=MARGIN, min_sample=50)
     assert (verdict.promoted, verdict.rule) == (promoted, rule)
     assert verdict.words.startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("by_results", "by_the_market", "promoted"),
+    [
+        (live(0.02, 0.05), live(0.03, 0.01), True),
+        (live(0.02, 0.05), live(0.03, 0.04), False),
+        (live(-0.001, 0.05), live(0.03, 0.01), False),
+        (live(0.1, 0.05), live(0.03, 0.04), False),
+        (live(0.1, 0.05), live(0.03, 0.04, 49), True),
+        (live(0.02, 0.05), live(0.03, 0.01, 49), False),
+        (live(0.1, 0.05, 49), live(0.1, 0.01, 49), False),
+    ],
+    ids=[
+        "better, surely so by the market",
+        "better, by the market within noise",
+        "surely better by the market, and not by the results",
+        "surely better by the results alone",
+        "too few with a market: the results decide",
+        "too few with a market, and the results within noise",
+        "too few in all",
+    ],
+)
+def test_where_there_is_a_market_better_live_is_by_the_results_and_beyond_noise_by_the_market(
+    by_results: Delta, by_the_market: Delta, promoted: bool
+) -> None:
+    verdict = judge(Windows(EQUAL, by_results, by_the_market), refresh=False, margin=MARGIN, min_sample=50)
+    assert verdict.promoted is promoted
+
+
+def test_what_is_expected_if_the_market_is_right_needs_no_luck() -> None:
+    champion, challenger = frame(np.zeros(40)), frame(np.full(40, 0.1))
+    market = champion.assign(market_home=0.5, market_draw=0.3, market_away=0.2)
+    market.loc[:9, "market_home"] = np.nan
+    found = expected(market, challenger)
+    own, other = (side[list(PROBABILITIES)].to_numpy()[10:] for side in (champion, challenger))
+    assert found is not None
+    assert found.n == 30
+    assert found.mean == pytest.approx((np.array([0.5, 0.3, 0.2]) * np.log(other / own)).sum(axis=1).mean())
+    lucky = challenger.assign(result="H"), challenger.assign(result="A")
+    assert [expected(market.assign(result=side["result"]), side) for side in lucky] == [found, found]
+    assert expected(market.assign(market_draw=np.nan), challenger) is None
+
+
 def test_a_verdict_shows_every_window_that_it_rests_on() -> None:
-    words = judge(EQUAL, live(0.1, 0.05), refresh=False, margin=MARGIN, min_sample=50).words
+    words = judge(Windows(EQUAL, live(0.1, 0.05)), refresh=False, margin=MARGIN, min_sample=50).words
     assert "(past seasons +0.0000 (-0.0100 to +0.0100) over 1900 matches; live window +0.1000 (" in words
     assert words.endswith("(+0.0500 to +0.1500) over 100 matches)")
 
@@ -186,7 +231,7 @@ def simulated(trials: int, *, better_by: float, refresh: bool = False) -> list[V
     for _ in range(trials):
         before = difference(rng.normal(0.0, 0.15, 500), per_day=5, seasons=5)
         now = difference(rng.normal(better_by, 0.15, rng.integers(100, 381)), per_day=5)
-        verdicts.append(judge(before, now, refresh=refresh, margin=0.005, min_sample=50))
+        verdicts.append(judge(Windows(before, now), refresh=refresh, margin=0.005, min_sample=50))
     return verdicts
 
 
