@@ -13,7 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from pl_predictor.core.alert_rules import Facts, FinishedRun, RunState, Unforecast, Unjudged, Verdict
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.evidence import latest_evaluation
+from pl_predictor.findings import latest_evaluation
 from pl_predictor.resources.match_feed import Moment
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy

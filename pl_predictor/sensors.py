@@ -9,8 +9,8 @@ from pl_predictor.alert_facts import gather
 from pl_predictor.assets.occasion import CAUSE_TAG, decided
 from pl_predictor.core.alert_rules import judge
 from pl_predictor.core.alerts import Alert, Changes, reconcile
-from pl_predictor.core.retraining import CAUSES, Decision, Evidence, decide
-from pl_predictor.evidence import evidence
+from pl_predictor.core.retraining import CAUSES, Decision, Finding, decide
+from pl_predictor.findings import finding
 from pl_predictor.quality_checks import QUALITY_KEYS
 from pl_predictor.resources.alert_channel import AlertChannel, Round
 from pl_predictor.resources.match_feed import AS_OF_TAG, MatchFeed
@@ -27,7 +27,7 @@ LOOK_SECONDS = 30
 
 def retraining_decision(instance: dg.DagsterInstance, postgres: Postgres, policy: Policy) -> Decision:
     """What the newest verdicts of the checks and the record of trainings say about a training now."""
-    found: Sequence[Evidence] = [one for key in QUALITY_KEYS if (one := evidence(instance, key)) is not None]
+    found: Sequence[Finding] = [one for key in QUALITY_KEYS if (one := finding(instance, key)) is not None]
     if not found:
         return Decision(False, "no check has come to a verdict on a model yet")
     as_of = max(one.as_of for one in found)

@@ -166,10 +166,10 @@ def test_a_job_materializes_these_assets_in_one_process_and_says_its_cause(defs:
 def test_there_are_these_jobs_and_whatever_runs_by_itself_is_switched_on(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == set(JOBS)
-    by_itself = {one.name: one.default_status for one in repository.schedule_defs}
-    by_itself |= {one.name: one.default_status for one in repository.sensor_defs}
+    by_itself = {schedule.name: schedule.default_status.value for schedule in repository.schedule_defs}
+    by_itself |= {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
     assert "retraining_sensor" in by_itself
-    assert [name for name, status in by_itself.items() if status.value != "RUNNING"] == []
+    assert [name for name, status in by_itself.items() if status != "RUNNING"] == []
 
 
 def test_the_backtest_is_a_job_of_its_own_with_seasons_as_partitions_and_one_run_for_many(defs: dg.Definitions) -> None:

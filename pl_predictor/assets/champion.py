@@ -11,7 +11,7 @@ from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.settled import settled_forecasts
 from pl_predictor.assets.trained_model import trained_model
 from pl_predictor.code_version import code_version
-from pl_predictor.core.promotion import Verdict, Windows, expected, judge, paired
+from pl_predictor.core.promotion import Ruling, Windows, expected, judge, paired
 from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import FAMILY_TAG, LAST_MATCH_TAG, VERDICT_TAG, ModelRegistry, ModelVersion
 from pl_predictor.resources.policy import Policy
@@ -79,9 +79,9 @@ def _decide(
     serves = registry.champion()
     windows = Windows()
     if serves is None:
-        verdict = Verdict(True, "first", "promoted: nobody served before")
+        verdict = Ruling(True, "first", "promoted: nobody served before")
     elif not serves.reads_todays_features:
-        verdict = Verdict(True, "features", f"promoted: version {serves.version} reads features that are no more")
+        verdict = Ruling(True, "features", f"promoted: version {serves.version} reads features that are no more")
     else:
         official, theirs = settled_forecasts(serves, moment, postgres, policy), registry.live_record(challenger)
         windows = Windows(

@@ -15,7 +15,7 @@ LOOP = "loop"
 
 @dataclass(frozen=True)
 class Why:
-    """cause: one of core/retraining.py's; None for the loop, which brings none. evidence: Evidence.as_document."""
+    """cause: one of core/retraining.py's; None for the loop, which brings none. evidence: Finding.as_document."""
 
     cause: Cause | None
     reason: str

@@ -41,7 +41,7 @@ class Delta:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Ruling:
     """Whether the challenger serves from now on, by which rule, and the sentence that says why."""
 
     promoted: bool
@@ -105,7 +105,7 @@ def _delta(both: pd.DataFrame, difference: NDArray[np.float64]) -> Delta | None:
     return Delta(mean, mean - reach, mean + reach, len(both), seasons)
 
 
-def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> Verdict:
+def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> Ruling:
     """The gate's rule.
 
     better: beyond noise on past seasons, or on the live window (each at 2.5 % one-sided, so at 5 % together), and on
@@ -118,7 +118,7 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> V
     past, live, sure = found.walk_forward, found.live, found.live_expected
     if past is None or past.seasons < FEWEST_SEASONS:
         seasons = 0 if past is None else past.seasons
-        return Verdict(
+        return Ruling(
             False, "better", f"refused: both were tried on {seasons} seasons, and {FEWEST_SEASONS} are needed"
         )
     windows = {"past seasons": past}
@@ -130,7 +130,7 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> V
     worse = [name for name, delta in windows.items() if delta.high is not None and delta.high < -margin]
     if mean < -margin or worse:
         where = f" on its {worse[0]}" if worse else ""
-        return Verdict(False, "better", f"refused: worse{where} by more than {margin} nats a match ({shown})")
+        return Ruling(False, "better", f"refused: worse{where} by more than {margin} nats a match ({shown})")
     better = ["past seasons"] if _surely_over_0(past) else []
     if "live window" in windows and live is not None:
         by_the_market = sure is not None and sure.n >= min_sample
@@ -138,10 +138,10 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> V
             better.append("live window")
             shown += f"; expected there if the market is right {sure}" if by_the_market else ""
     if better:
-        return Verdict(True, "better", f"promoted: better beyond noise on its {' and '.join(better)} ({shown})")
+        return Ruling(True, "better", f"promoted: better beyond noise on its {' and '.join(better)} ({shown})")
     if refresh:
-        return Verdict(True, "refresh", f"promoted: a refresh, not worse by more than {margin} nats a match ({shown})")
-    return Verdict(False, "better", f"refused: not better beyond noise ({shown})")
+        return Ruling(True, "refresh", f"promoted: a refresh, not worse by more than {margin} nats a match ({shown})")
+    return Ruling(False, "better", f"refused: not better beyond noise ({shown})")
 
 
 def _surely_over_0(delta: Delta | None) -> bool:

@@ -25,7 +25,7 @@ DRIFT_CHECK: Final = "drift_share_below_threshold"
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Finding:
     """The newest verdict of one check of quality or drift, and where it came from.
 
     severity: WARN (within noise) or ERROR (beyond it) of a failed check, None of a passed one. `crashed`: the check was
@@ -80,7 +80,7 @@ class Decision:
     retrain: bool
     reason: str
     cause: Cause | None = None
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[Finding, ...] = ()
 
     @property
     def key(self) -> str:
@@ -88,7 +88,7 @@ class Decision:
         return " ".join(sorted(f"{one.check}:{one.run_id}" for one in self.evidence))
 
 
-def decide(evidence: Sequence[Evidence], history: History, policy: RetrainingPolicy, as_of: datetime) -> Decision:
+def decide(evidence: Sequence[Finding], history: History, policy: RetrainingPolicy, as_of: datetime) -> Decision:
     """Whether the newest verdicts call for a training at `as_of`. The first reason that applies refuses."""
     usable = [one for one in evidence if not one.crashed]
     if not usable:
@@ -147,7 +147,7 @@ def _no(reason: str) -> Decision:
     return Decision(False, reason)
 
 
-def _why_no_failure(ours: Sequence[Evidence]) -> str:
+def _why_no_failure(ours: Sequence[Finding]) -> str:
     within_noise = [one.check for one in ours if not one.passed]
     if within_noise:
         return f"{', '.join(within_noise)} failed within noise: only a failure beyond it retrains"

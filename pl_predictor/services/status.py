@@ -132,7 +132,7 @@ def _examine_dagster(settings: Settings, found: Status) -> None:
     import dagster as dg
 
     from pl_predictor import checks
-    from pl_predictor.evidence import latest_evaluation
+    from pl_predictor.findings import latest_evaluation
 
     _require_tables_at(settings.database_url(settings.dagster_db), "runs")
     with dg.DagsterInstance.get() as instance:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from pl_predictor import tables
 from pl_predictor.core.feed_contract import teams_in
-from pl_predictor.core.promotion import Verdict, Windows
+from pl_predictor.core.promotion import Ruling, Windows
 from pl_predictor.core.retraining import History
 from pl_predictor.storage.connection import read
 
@@ -40,7 +40,7 @@ class Decided:
 @dataclass(frozen=True)
 class Occasion:
     """Why there was something to decide, at which moment, and the run that decided. evidence: as
-    core.retraining.Evidence.as_document gives it."""
+    core.retraining.Finding.as_document gives it."""
 
     cause: str
     reason: str
@@ -59,7 +59,7 @@ class RetrainingStorage:
 
     def keep(
         self,
-        verdict: Verdict,
+        verdict: Ruling,
         occasion: Occasion,
         *,
         champion: str | None,

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
 
-from pl_predictor.core.promotion import Delta, Verdict, Windows, expected, judge, paired
+from pl_predictor.core.promotion import Delta, Ruling, Windows, expected, judge, paired
 from pl_predictor.core.scoring import PROBABILITIES
 
 LN2 = float(np.log(2.0))
@@ -100,8 +100,8 @@ def test_only_matches_with_a_result_that_both_forecast_count() -> None:
 
 def test_under_five_match_days_there_is_a_difference_and_no_interval() -> None:
     found = difference(np.full(8, 0.25), per_day=2)
-    assert (found.low, found.high, found.n) == (None, None, 8)
     assert found.mean == pytest.approx(0.25)
+    assert (found.low, found.high, found.n) == (None, None, 8)
     assert str(found) == "+0.2500 over 8 matches"
     assert str(Delta(0.01, -0.002, 0.022, 380, 5)) == "+0.0100 (-0.0020 to +0.0220) over 380 matches"
 
@@ -223,15 +223,19 @@ def test_a_verdict_shows_every_window_that_it_rests_on() -> None:
 # --- how often luck decides ------------------------------------------------------------------------------------------
 
 
-def simulated(trials: int, *, better_by: float, refresh: bool = False) -> list[Verdict]:
+def simulated(trials: int, *, better_by: float) -> list[Ruling]:
     """Verdicts on challengers whose gain on a match has a standard deviation of 0.15: five seasons (short
     ones) without any gain, then 100 to 380 matches of the running one with a mean gain of `better_by`."""
     rng = np.random.default_rng(20)
+    before, since = frame(np.zeros(500), per_day=5, seasons=5), frame(np.zeros(380), per_day=5)
     verdicts = []
     for _ in range(trials):
-        before = difference(rng.normal(0.0, 0.15, 500), per_day=5, seasons=5)
-        now = difference(rng.normal(better_by, 0.15, rng.integers(100, 381)), per_day=5)
-        verdicts.append(judge(Windows(before, now), refresh=refresh, margin=0.005, min_sample=50))
+        played = since.iloc[: rng.integers(100, 381)]
+        windows = [
+            paired(given, given.assign(p_home=GIVEN * np.exp(rng.normal(mean, 0.15, len(given)))))
+            for given, mean in ((before, 0.0), (played, better_by))
+        ]
+        verdicts.append(judge(Windows(*windows), refresh=False, margin=0.005, min_sample=50))
     return verdicts
 
 

@@ -13,7 +13,7 @@ from pl_predictor.core.retraining import (
     CAUSES,
     DRIFT_CHECK,
     Cause,
-    Evidence,
+    Finding,
     History,
     RetrainingPolicy,
     decide,
@@ -31,11 +31,11 @@ ACCURACY, F1 = "accuracy_above_threshold", "weighted_f1_above_threshold"
 Outcome = Literal["passed", "WARN", "ERROR"]
 
 
-def said(check: str, outcome: Outcome, **more: Any) -> Evidence:
+def said(check: str, outcome: Outcome, **more: Any) -> Finding:
     """A verdict on version 3, as of now."""
     severity = None if outcome == "passed" else outcome
     usual = {"words": "0.400 is below 0.55", "model_version": "3", "as_of": NOW, "run_id": "run-1"}
-    return Evidence(check=check, passed=outcome == "passed", severity=severity, **{**usual, **more})
+    return Finding(check=check, passed=outcome == "passed", severity=severity, **{**usual, **more})
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def said(check: str, outcome: Outcome, **more: Any) -> Evidence:
     ],
     ids=["none", "crashed only", "of other versions", "pass", "within noise", "failed, then crashed", "failed before"],
 )
-def test_what_is_no_failure_of_who_serves_beyond_noise_trains_nothing(evidence: list[Evidence], reason: str) -> None:
+def test_what_is_no_failure_of_who_serves_beyond_noise_trains_nothing(evidence: list[Finding], reason: str) -> None:
     decision = decide(evidence, READY, POLICY, NOW)
     assert (decision.retrain, decision.reason, decision.cause, decision.key) == (False, reason, None, "")
 
@@ -80,7 +80,7 @@ def test_where_nobody_serves_by_the_record_the_reason_says_nobody() -> None:
     ids=["quality", "drift", "drift, quality within noise", "both", "within noise, asked for", "drift within noise"],
 )
 def test_a_failure_trains_and_its_cause_and_evidence_say_which(
-    evidence: list[Evidence], warnings: bool, cause: Cause, failed: list[str]
+    evidence: list[Finding], warnings: bool, cause: Cause, failed: list[str]
 ) -> None:
     decision = decide(evidence, READY, replace(POLICY, warnings=warnings), NOW)
     assert (decision.retrain, decision.cause, [one.check for one in decision.evidence]) == (True, cause, failed)
@@ -203,7 +203,7 @@ def test_a_model_that_goes_on_failing_is_trained_again_as_soon_as_it_may_be() ->
 def test_the_same_evidence_has_the_same_key_in_any_order_and_other_evidence_another() -> None:
     one, other = said(ACCURACY, "ERROR"), said(DRIFT_CHECK, "ERROR")
 
-    def key(*evidence: Evidence) -> str:
+    def key(*evidence: Finding) -> str:
         return decide(evidence, READY, POLICY, NOW).key
 
     assert key(one, other) == key(other, one) == key(replace(one, words="in other words"), other)

@@ -2,15 +2,19 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine, text
+
 from pl_predictor.services.supervisor import clear
 from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import free_port
 
 COMMAND = [sys.executable, "-m", "pl_predictor.cli"]
@@ -72,3 +76,39 @@ def up(env: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
             process.communicate()
             clear(home)
+
+
+@contextmanager
+def database(settings: Settings, name: str) -> Iterator[Engine]:
+    engine = open_engine(settings.database_url(name))
+    yield engine
+    engine.dispose()
+
+
+def count(settings: Settings, query: str, name: str | None = None) -> int:
+    with database(settings, name or settings.postgres_db) as engine, engine.connect() as connection:
+        return int(connection.execute(text(query)).scalar_one())
+
+
+@contextmanager
+def killed_in(
+    step: str, settings: Settings, command: Sequence[str] = (*COMMAND, "run"), env: dict[str, str] | None = None
+) -> Iterator[None]:
+    """A run whose process gets SIGKILL as soon as Dagster's log says that `step` has started in it."""
+    query = text("SELECT count(*) FROM event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = :step")
+    with database(settings, settings.dagster_db) as engine, engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+
+        def started() -> int:
+            return int(connection.execute(query, {"step": step}).scalar_one())
+
+        before = started()
+        process = subprocess.Popen(
+            command, env=env or using(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        with process:
+            # More rarely, and a short step would be over.
+            wait_for(lambda: started() > before, process, every=0.005)
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
+    yield

@@ -1,25 +1,32 @@
 """`pl-predictor run` from an empty folder, and again, and at other moments, and killed in the middle."""
 
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import psutil
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from pl_predictor.services.environment import exported
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import copied, fresh_settings
-from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, using, wait_for
+from pl_predictor_tests.integration.platform import (
+    COMMAND,
+    count,
+    database,
+    environment,
+    killed_in,
+    run,
+    run_json,
+    using,
+    wait_for,
+)
 
 PICTURES = {
     "matches": "results_by_season",
@@ -29,18 +36,6 @@ PICTURES = {
     "drift_report": "effect_sizes",
 }
 ASSETS = (*PICTURES, "fixtures", "champion", "performance_metrics")
-
-
-@contextmanager
-def database(settings: Settings, name: str) -> Iterator[Engine]:
-    engine = open_engine(settings.database_url(name))
-    yield engine
-    engine.dispose()
-
-
-def count(settings: Settings, query: str, name: str | None = None) -> int:
-    with database(settings, name or settings.postgres_db) as engine, engine.connect() as connection:
-        return int(connection.execute(text(query)).scalar_one())
 
 
 @pytest.fixture(scope="module")
@@ -180,22 +175,6 @@ def test_the_embedded_postgresql_lives_as_long_as_the_command(tmp_path: Path) ->
     status = run("status", env=env)
     assert status.returncode == 1
     assert "PostgreSQL is not running: start it with `make up`" in status.stdout
-
-
-@contextmanager
-def killed_in(step: str, settings: Settings) -> Iterator[None]:
-    """A run whose process gets SIGKILL as soon as Dagster's log says that `step` has started."""
-    query = text("SELECT count(*) FROM event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = :step")
-    process = subprocess.Popen(
-        [*COMMAND, "run"], env=using(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    with process, database(settings, settings.dagster_db) as engine, engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        # More rarely, and a short step would be over.
-        wait_for(lambda: bool(connection.execute(query, {"step": step}).scalar_one()), process, every=0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-    yield
 
 
 @pytest.mark.parametrize("step", ASSETS)

@@ -1,7 +1,7 @@
 """What the checks last said, read from Dagster's log.
 
 There is no public call for it: Dagster's "latest" may be an evaluation that is planned, or whose check crashed, and has
-no verdict. The one call used is held to what it must say by pl_predictor_tests/test_evidence.py.
+no verdict. The one call used is held to what it must say by pl_predictor_tests/test_findings.py.
 """
 
 from datetime import datetime
@@ -12,7 +12,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
-from pl_predictor.core.retraining import Evidence
+from pl_predictor.core.retraining import Finding
 
 FINISHED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 LOOKED_BACK = 20
@@ -36,7 +36,7 @@ def crashed(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> bool:
     return False
 
 
-def evidence(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Evidence | None:
+def finding(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Finding | None:
     """The newest verdict of a check on the quality of one model; None if it never came to one, or had no model."""
     record = _newest_finished(instance, key)
     if record is None:
@@ -45,7 +45,7 @@ def evidence(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Evidence | 
     said = {name: value.value for name, value in found.metadata.items()}
     if "model_version" not in said:
         return None
-    return Evidence(
+    return Finding(
         check=key.name,
         passed=found.passed,
         severity=None if found.passed else found.severity.value,

@@ -1,0 +1,253 @@
+"""The sensor in time: one training for one piece of evidence, none within the cooldown, and always a reason."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import Engine
+
+from pl_predictor.assets.occasion import CAUSE_TAG, EVIDENCE_TAG, REASON_TAG, why
+from pl_predictor.core.promotion import Ruling, Windows
+from pl_predictor.core.retraining import DRIFT_CHECK
+from pl_predictor.jobs import retraining
+from pl_predictor.quality_checks import QUALITY_KEYS
+from pl_predictor.resources.match_feed import AS_OF_TAG
+from pl_predictor.resources.policy import Policy
+from pl_predictor.resources.postgres import Postgres
+from pl_predictor.sensors import retraining_sensor
+from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.matches import MatchStorage
+from pl_predictor.storage.retraining import Occasion, RetrainingStorage
+from pl_predictor_tests.frames import matches, played
+
+BEGIN = datetime(2023, 9, 2, 20, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+ACCURACY, F1 = "accuracy_above_threshold", "weighted_f1_above_threshold"
+
+
+@dg.asset
+def performance_metrics() -> None: ...
+
+
+@dg.asset
+def drift_report() -> None: ...
+
+
+def _said(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckResult:
+    """What the run's tags want the check to say, in the form of the platform's own."""
+    outcome, tags = context.run.tags[name], context.run.tags
+    if outcome == "crashed":
+        raise ValueError("the check is broken")
+    return dg.AssetCheckResult(
+        passed=outcome == "passed",
+        severity=dg.AssetCheckSeverity.WARN if outcome == "WARN" else dg.AssetCheckSeverity.ERROR,
+        description=f"{outcome} at {tags['moment'][:10]}",
+        metadata={"model_version": tags["version"], "as_of": tags["moment"]},
+    )
+
+
+@dg.asset_check(asset=performance_metrics)
+def accuracy_above_threshold(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    return _said(context, ACCURACY)
+
+
+@dg.asset_check(asset=performance_metrics)
+def weighted_f1_above_threshold(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    return _said(context, F1)
+
+
+@dg.asset_check(asset=drift_report)
+def drift_share_below_threshold(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    return _said(context, DRIFT_CHECK)
+
+
+STAND_INS = [accuracy_above_threshold, weighted_f1_above_threshold, drift_share_below_threshold]
+
+
+def test_the_checks_of_these_tests_are_among_those_that_the_sensor_watches() -> None:
+    assert {key for check in STAND_INS for key in check.check_keys} <= set(QUALITY_KEYS)
+
+
+@dataclass
+class Platform:
+    """A real instance and a real database, on which a check says what it is told to, and days go by."""
+
+    instance: dg.DagsterInstance
+    postgres: Postgres
+    policy: Policy
+    retraining: RetrainingStorage
+
+    def judged(self, day: float, *, version: str = "1", replay: bool = True, **outcomes: str) -> str:
+        """A run of the checks, which pass unless told otherwise; its id."""
+        names = {"accuracy": ACCURACY, "f1": F1, "drift": DRIFT_CHECK}
+        said = {name: outcomes.get(short, "passed") for short, name in names.items()}
+        moment = (BEGIN + day * DAY).isoformat()
+        tags = {**said, "moment": moment, "version": version, **({AS_OF_TAG: moment} if replay else {})}
+        return dg.materialize(
+            [performance_metrics, drift_report, *STAND_INS], instance=self.instance, tags=tags, raise_on_error=False
+        ).run_id
+
+    def trained(self, day: float, version: str, *, promoted: bool) -> None:
+        """The gate's verdict on a version that was trained on all there is."""
+        now = BEGIN + day * DAY
+        self.retraining.keep(
+            Ruling(promoted, "better", "as the interval says"),
+            Occasion("degradation", "accuracy fell", now, True, "abc", "run"),
+            champion=None,
+            challenger=version,
+            last_match=now,
+            windows=Windows(),
+        )
+
+    def look(self) -> dg.RunRequest | str:
+        """What the sensor does now: a run that it asks for, or its reason not to."""
+        resources = {"postgres": self.postgres, "policy": self.policy}
+        with dg.build_sensor_context(instance=self.instance, resources=resources) as context:
+            found = retraining_sensor(context)
+        if isinstance(found, dg.RunRequest):
+            return found
+        assert isinstance(found, dg.SkipReason)
+        reason = found.skip_message or ""
+        assert len(reason.split()) >= 4, "a person can read it"
+        assert not {"None", "{", "[", "<"} & set(reason.replace("[", "[ ").split()), reason
+        return reason
+
+    def wants_a_run(self) -> dg.RunRequest:
+        found = self.look()
+        assert isinstance(found, dg.RunRequest), found
+        return found
+
+
+@pytest.fixture
+def platform(environment: Settings) -> Iterator[Platform]:
+    """Version 1 has served since the first day; a match is played every day."""
+    engine: Engine = open_engine(environment.database_url(environment.postgres_db))
+    rows = [played(f"Home {day:02d}", "Away", f"{(BEGIN + day * DAY).date()} 15:00", 1, 0) for day in range(60)]
+    MatchStorage(engine).store_matches(matches(*rows), "test")
+    given = environment.postgres_password
+    assert given is not None
+    postgres = Postgres(
+        host=str(environment.postgres_host),
+        port=environment.postgres_port,
+        database=environment.postgres_db,
+        user=environment.postgres_user,
+        password=given.get_secret_value(),
+    )
+    policy = Policy.from_settings(environment.model_copy(update={"min_new_results": 5}))
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = Platform(instance, postgres, policy, RetrainingStorage(engine))
+        found.trained(0, "1", promoted=True)
+        yield found
+    engine.dispose()
+
+
+def test_failing_retraining_cooling_down_and_recovering_in_time(platform: Platform) -> None:
+    assert platform.look() == "no check has come to a verdict on a model yet"
+    platform.judged(19)
+    assert platform.look() == "all 3 checks with a verdict pass"
+
+    failed = platform.judged(20, accuracy="ERROR")
+    asked = platform.wants_a_run()
+    assert asked.run_key == f"{ACCURACY}:{failed}"
+    assert platform.wants_a_run().run_key == asked.run_key, "the same evidence: Dagster launches it once"
+
+    run = platform.instance.create_run_for_job(
+        dg.Definitions(jobs=[_empty]).resolve_job_def("empty"), tags=dict(asked.tags)
+    )
+    assert platform.look() == f"{ACCURACY} failed, but a training is under way"
+    platform.instance.report_run_failed(run)
+    assert platform.wants_a_run().run_key == asked.run_key
+
+    platform.trained(20, "2", promoted=False)
+    cooling = "the last training was at 2023-09-22 20:00 UTC; the cooldown ends at 2023-10-06 20:00"
+    assert platform.look() == f"{ACCURACY} failed, but {cooling}"
+    platform.judged(33.999, accuracy="ERROR")
+    assert platform.look() == f"{ACCURACY} failed, but {cooling}"
+
+    again = platform.judged(34, accuracy="ERROR")
+    assert platform.wants_a_run().run_key == f"{ACCURACY}:{again}"
+    platform.trained(34, "3", promoted=True)
+    assert platform.look() == "the newest verdicts are about version 1, and version 3 serves"
+    platform.judged(35, version="3")
+    assert platform.look() == "all 3 checks with a verdict pass"
+
+
+@dg.job(name="empty")
+def _empty() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        ({"accuracy": "WARN"}, f"{ACCURACY} failed within noise: only a failure beyond it retrains"),
+        (
+            {"accuracy": "crashed", "f1": "crashed", "drift": "crashed"},
+            f"no verdict is usable: {ACCURACY}, {F1}, {DRIFT_CHECK} crashed",
+        ),
+        ({"accuracy": "crashed"}, "all 2 checks with a verdict pass"),
+    ],
+    ids=["within noise", "all crashed", "one crashed"],
+)
+def test_what_is_no_failure_beyond_noise_is_a_reason_that_a_person_reads(
+    platform: Platform, outcomes: dict[str, Any], words: str
+) -> None:
+    platform.judged(19)
+    platform.judged(20, **outcomes)
+    assert platform.look() == words
+
+
+def test_too_few_new_results_are_a_reason(platform: Platform) -> None:
+    platform.trained(17, "2", promoted=False)
+    platform.policy = Policy.from_settings(
+        Settings().model_copy(update={"min_new_results": 5, "retraining_cooldown_days": 0})
+    )
+    platform.judged(20, drift="ERROR")
+    few = "3 results are new since the last training, and 5 are needed"
+    assert platform.look() == f"{DRIFT_CHECK} failed, but {few}"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "cause", "checks_named"),
+    [
+        ({"accuracy": "ERROR", "f1": "ERROR"}, "degradation", [ACCURACY, F1]),
+        ({"drift": "ERROR"}, "drift", [DRIFT_CHECK]),
+        ({"accuracy": "ERROR", "drift": "ERROR"}, "degradation", [ACCURACY, DRIFT_CHECK]),
+    ],
+    ids=["quality", "drift", "both"],
+)
+def test_the_run_is_told_why_and_at_which_moment(
+    platform: Platform, outcomes: dict[str, Any], cause: str, checks_named: list[str]
+) -> None:
+    run_id = platform.judged(20, **outcomes)
+    tags: Mapping[str, Any] = platform.wants_a_run().tags
+    assert set(tags) >= {CAUSE_TAG, REASON_TAG, EVIDENCE_TAG}
+    asked = why(tags)
+    assert (asked.cause, asked.reason) == (cause, "; ".join(f"{name}: ERROR at 2023-09-22" for name in checks_named))
+    assert [(one["check"], one["run_id"]) for one in asked.evidence] == [(name, run_id) for name in checks_named]
+    assert tags[AS_OF_TAG] == (BEGIN + 20 * DAY).isoformat()
+
+
+def test_a_live_run_of_the_checks_asks_for_a_live_training(platform: Platform) -> None:
+    platform.judged(20, accuracy="ERROR", replay=False)
+    assert AS_OF_TAG not in platform.wants_a_run().tags
+
+
+def test_the_training_is_of_the_newest_of_its_evidence(platform: Platform) -> None:
+    """Two checks that failed in runs of two moments: what the later one knew is not to be unlearnt."""
+    platform.judged(20, accuracy="ERROR")
+    moment = (BEGIN + 25 * DAY).isoformat()
+    tags = {DRIFT_CHECK: "ERROR", "moment": moment, "version": "1", AS_OF_TAG: moment}
+    assets = [drift_report, drift_share_below_threshold]
+    assert dg.materialize(assets, instance=platform.instance, tags=tags).success
+    asked = platform.wants_a_run()
+    assert asked.tags[AS_OF_TAG] == moment
+    assert str(asked.run_key).startswith(f"{ACCURACY}:")
+    assert f" {DRIFT_CHECK}:" in str(asked.run_key)
+
+
+def test_the_sensor_launches_the_job_that_trains_without_reading_the_feed_again() -> None:
+    assert [target.name for target in retraining_sensor.jobs] == [retraining.name]
