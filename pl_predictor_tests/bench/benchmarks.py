@@ -16,6 +16,7 @@ from pl_predictor.services.supervisor import marked
 from pl_predictor.settings import PROJECT
 from pl_predictor.sources.layout import season_folder
 from pl_predictor_tests.bench.quality import against_bet365, matches_played
+from pl_predictor_tests.bench.replay import live
 from pl_predictor_tests.bench.terminal import NotMeasured, embedded_server, opened, progress
 from pl_predictor_tests.bench.verdicts import false_alarms, missed_changes
 from pl_predictor_tests.football_data import mirror
@@ -34,6 +35,12 @@ QUALITY: Mapping[str, tuple[float, float]] = {
         for outcome in ("home", "draw", "away")
     },
     "matches_without_forecast": (0, 0),
+}
+REPLAY: Mapping[str, tuple[float, float]] = {
+    "replay_tick_s": (15, 8),
+    "replay_matches_without_forecast": (0, 0),
+    "replay_matches_unsettled": (0, 0),
+    "replay_failed_runs": (0, 0),
 }
 LIMITS: Mapping[str, tuple[float, float]] = {
     "fresh_clone_to_forecasts_s": (240, 120),
@@ -55,6 +62,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "features_million_mb": (4096, 4096),
     "features_million_linear": (1.25, 1.25),
     **QUALITY,
+    **REPLAY,
     "false_alarm_share_of_seasons": (0.05, 0.05),
     "missed_changes_share": (0.10, 0.05),
 }
@@ -231,6 +239,18 @@ def changed_seasons(folder: Path, record: Record) -> None:  # noqa: ARG001
     record("missed_changes_share", share, **details)
 
 
+def replay_season(folder: Path, record: Record) -> None:
+    """2023/24 lived again by the week under the daemon, in an empty home; the decisions are among the details."""
+    lived = live(folder)
+    events = [" ".join(event.values()) for event in lived.events]
+    record(
+        "replay_tick_s", statistics.median(lived.ticks), slowest_s=round(max(lived.ticks), 1), ticks=len(lived.ticks)
+    )
+    record("replay_matches_without_forecast", 380 - lived.forecast_in_time)
+    record("replay_matches_unsettled", 380 - lived.settled)
+    record("replay_failed_runs", lived.failed_runs, seconds=round(lived.seconds), decisions=events)
+
+
 BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     clone: ("fresh_clone_to_forecasts_s", "of_that_after_installation_s", "second_up_s"),
     run: ("run_warm_s", "run_new_moment_s"),
@@ -241,6 +261,7 @@ BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     features: ("features_12000_s",),
     features_million: ("features_million_s", "features_million_mb", "features_million_linear"),
     quality: tuple(QUALITY),
+    replay_season: tuple(REPLAY),
     quiet_seasons: ("false_alarm_share_of_seasons",),
     changed_seasons: ("missed_changes_share",),
 }
