@@ -20,10 +20,11 @@ from pl_predictor_tests.integration.platform import COMMAND, environment
 BEFORE, FIRST, LAST = "2023-08-04T17:00", "2023-08-11T17:00", "2024-05-24T17:00"
 STAYS = "Stays until Ctrl-C"
 FORECAST_IN_TIME = """
-    SELECT count(DISTINCT (season, home_team, away_team)) FROM model_predictions
+    SELECT count(DISTINCT (season, home_team, away_team)) AS n FROM model_predictions
     WHERE season = 2023 AND as_of < kickoff
 """
 SETTLED = f"{FORECAST_IN_TIME} AND actual_result IS NOT NULL"
+FAILED = "SELECT count(*) AS n FROM runs WHERE status <> 'SUCCESS'"
 EVENTS = "SELECT as_of, cause, event, challenger_version, verdict FROM retraining_events ORDER BY id"
 TICKS = """
     SELECT r.run_id, extract(epoch FROM r.create_timestamp) AS created, r.end_time FROM runs r
@@ -57,11 +58,15 @@ def live(folder: Path, *, first: str = FIRST, last: str = LAST) -> Lived:
         return Lived(
             seconds=seconds,
             ticks=[float(gap) for gap in created.diff().dropna()],
-            forecast_in_time=int(_rows(env, FORECAST_IN_TIME, "postgres_db").iloc[0, 0]),
-            settled=int(_rows(env, SETTLED, "postgres_db").iloc[0, 0]),
-            failed_runs=int(_rows(env, "SELECT count(*) FROM runs WHERE status <> 'SUCCESS'", "dagster_db").iloc[0, 0]),
+            forecast_in_time=_count(env, FORECAST_IN_TIME, "postgres_db"),
+            settled=_count(env, SETTLED, "postgres_db"),
+            failed_runs=_count(env, FAILED, "dagster_db"),
             events=json.loads(events.assign(as_of=events["as_of"].astype(str)).to_json(orient="records")),
         )
+
+
+def _count(env: Mapping[str, str], query: str, database: str) -> int:
+    return int(_rows(env, query, database)["n"].sum())
 
 
 def _rows(env: Mapping[str, str], query: str, database: str) -> pd.DataFrame:
