@@ -88,8 +88,9 @@ def put_previous_back(
     with postgres.one_at_a_time("champion"):
         serving, previous = registry.rollback()
         occasion = Occasion("rollback", config.reason, moment.as_of, moment.replay, code_version(), context.run.run_id)
-        postgres.retraining.keep_rollback(occasion, champion=serving.version, previous=previous.version)
-        registry.note(serving, {VERDICT_TAG: "rolled_back", "verdict_words": config.reason})
+        if serving.version != previous.version:  # else an interrupted rollback, which is recorded, is completed
+            postgres.retraining.keep_rollback(occasion, champion=serving.version, previous=previous.version)
+            registry.note(serving, {VERDICT_TAG: "rolled_back", "verdict_words": config.reason})
         registry.roll_back()
         postgres.alerts.inform(
             f"rollback:{context.run.run_id}",

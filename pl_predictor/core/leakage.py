@@ -33,7 +33,7 @@ Build = Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
 Forecast = Callable[[pd.DataFrame, datetime], pd.DataFrame]
 """(feature frame, moment) -> forecast frame of the matches whose odds were collected then."""
 
-ROUNDING: Final = 1e-6
+ROUNDING: Final = 1e-8
 """Two fits of the same numbers differ by this at most: sums depend, in their last digits (1e-13 was seen), on where in
 memory their terms lie. Of what a model should not know even one match moves a forecast by far more."""
 _OTHER_RESULT: Final = {"H": "A", "D": "H", "A": "D", None: "H"}

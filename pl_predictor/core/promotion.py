@@ -110,7 +110,9 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
 
     better: beyond noise on past seasons, or on the live window (each at 2.5 % one-sided, so at 5 % together), and on
     neither worse. On the live window that is judged as a failed check was: where the matches have a market, better by
-    the results, and beyond noise by what is expected if the market is right; else beyond noise by the results.
+    the results, and by what is expected if the market is right better beyond noise and by more than the margin; else
+    beyond noise by the results. The margin is asked for there because an expectation has no luck in it: of two fits of
+    one recipe it tells which is nearer to the truth by a ten-thousandth of a nat, and such models are equal.
     refresh: a routine training of the same family need not be better, only not worse. Not worse: over all matches the
     mean difference is at least -margin (nats a match), and on no window is all of the interval below it. A live window
     of under `min_sample` matches is no proof of anything.
@@ -134,7 +136,8 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
     better = ["past seasons"] if _surely_over_0(past) else []
     if "live window" in windows and live is not None:
         by_the_market = sure is not None and sure.n >= min_sample
-        if (live.mean > 0.0 and _surely_over_0(sure)) if by_the_market else _surely_over_0(live):
+        material = sure is not None and sure.mean > margin
+        if (live.mean > 0.0 and material and _surely_over_0(sure)) if by_the_market else _surely_over_0(live):
             better.append("live window")
             shown += f"; expected there if the market is right {sure}" if by_the_market else ""
     if better:

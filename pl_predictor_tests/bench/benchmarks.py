@@ -15,6 +15,7 @@ from pl_predictor.core.scoring import Score
 from pl_predictor.services.supervisor import marked
 from pl_predictor.settings import PROJECT
 from pl_predictor.sources.layout import season_folder
+from pl_predictor_tests.bench.loops import equal_promoted, not_recovered
 from pl_predictor_tests.bench.quality import against_bet365, matches_played
 from pl_predictor_tests.bench.replay import live
 from pl_predictor_tests.bench.terminal import NotMeasured, embedded_server, opened, progress
@@ -65,6 +66,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     **REPLAY,
     "false_alarm_share_of_seasons": (0.05, 0.05),
     "missed_changes_share": (0.10, 0.05),
+    "not_recovered_share": (0.10, 0.05),
+    "equal_promoted_share": (0.05, 0.02),
 }
 """The most that each figure must be, and is aimed to be."""
 
@@ -251,6 +254,18 @@ def replay_season(folder: Path, record: Record) -> None:
     record("replay_failed_runs", lived.failed_runs, seconds=round(lived.seconds), decisions=events)
 
 
+def changed_lives(folder: Path, record: Record) -> None:  # noqa: ARG001
+    """The share of such changes that the loop by itself has not overcome within the 38 matchweeks that follow."""
+    share, details = not_recovered()
+    record("not_recovered_share", share, **details)
+
+
+def equal_lives(folder: Path, record: Record) -> None:  # noqa: ARG001
+    """The share of challengers as good as the champion that are promoted for being better."""
+    share, details = equal_promoted()
+    record("equal_promoted_share", share, **details)
+
+
 BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     clone: ("fresh_clone_to_forecasts_s", "of_that_after_installation_s", "second_up_s"),
     run: ("run_warm_s", "run_new_moment_s"),
@@ -264,6 +279,8 @@ BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     replay_season: tuple(REPLAY),
     quiet_seasons: ("false_alarm_share_of_seasons",),
     changed_seasons: ("missed_changes_share",),
+    changed_lives: ("not_recovered_share",),
+    equal_lives: ("equal_promoted_share",),
 }
 """Each benchmark and the figures that it records."""
 

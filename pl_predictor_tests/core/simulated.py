@@ -2,8 +2,8 @@
 
 Here: the matches of a league whose true probabilities are known, a bookmaker who knows them nearly, a forecaster that
 learns from results, a change that it cannot know of, and the weekly looks at it, through the platform's own evidence
-and verdicts. Not here: retraining and promotion. Whoever simulates these fits a new champion to the matches so far, and
-goes on with its forecasts. The drift check is left out: it sees features, and this league's do not move.
+and verdicts. Not here: retraining and promotion (simulated_loop.py). The drift check is left out: it sees features, and
+this league's do not move.
 """
 
 from collections.abc import Iterator, Mapping
@@ -90,20 +90,29 @@ def league(seasons: int, seed: int, *, change_at: int | None = None, cost: float
 
 
 def fit(played: League) -> Champion:
-    """The maximum-likelihood logit of these matches, by Newton's method, and its log loss on them.
+    """The maximum-likelihood logit of these matches, and its log loss on them."""
+    fitted = Champion(effects_of(played.facts, one_hot(played.result)), float("nan"))
+    loss = log_loss(fitted.probabilities(played.facts), played.result).mean()
+    return replace(fitted, log_loss_at_promotion=float(loss))
 
-    A ridge of 1 keeps it finite on a handful of matches.
+
+def effects_of(facts: Floats, happened: Floats, *, centre: Floats | None = None, ridge: float = 1.0) -> Floats:
+    """(2, 3) effects under which what happened, (n, 3) of 0 and 1, is likeliest, by Newton's method.
+
+    A ridge around `centre` (None: 0), where the search begins, keeps them finite on a handful of matches.
     """
-    x, y = played.facts, one_hot(played.result)[:, [0, 2]]
+    x, y = facts, happened[:, [0, 2]]
     k = x.shape[1]
-    effects = np.zeros((2, k))
+    effects = centre = np.zeros((2, k)) if centre is None else centre
     for _ in range(8):
         p = _softmax(x @ effects.T)[:, [0, 2]]
-        gradient = ((y - p).T @ x - effects).ravel()
+        gradient = ((y - p).T @ x - ridge * (effects - centre)).ravel()
         blocks = [[(x * (p[:, i] * ((i == j) - p[:, j]))[:, None]).T @ x for j in (0, 1)] for i in (0, 1)]
-        effects = effects + np.linalg.solve(np.block(blocks) + np.eye(2 * k), gradient).reshape(2, k)
-    fitted = Champion(effects, float("nan"))
-    return replace(fitted, log_loss_at_promotion=float(log_loss(fitted.probabilities(x), played.result).mean()))
+        step = np.linalg.solve(np.block(blocks) + ridge * np.eye(2 * k), gradient).reshape(2, k)
+        effects = effects + step
+        if np.abs(step).max() < 1e-8:
+            break
+    return effects
 
 
 def forecasts(played: League, champion: Champion, *, odds: bool = True) -> pd.DataFrame:
@@ -129,28 +138,33 @@ class Look:
 
 
 def looks(made: pd.DataFrame, champion: Champion, *, first: int, last: int) -> Iterator[Look]:
-    """A look after each matchweek, when `first` matches are settled to when `last` are, at the default thresholds."""
+    """A look after each matchweek, when `first` matches are settled to when `last` are."""
+    for n in range(first, last + 1, WEEK):
+        yield look(made.head(n), champion.log_loss_at_promotion)
+
+
+def look(settled: pd.DataFrame, log_loss_at_promotion: float) -> Look:
+    """What the checks say of these official forecasts of one champion, at the default thresholds."""
     policy: dict[str, Any] = {name: field.default for name, field in Settings.model_fields.items()}
     sample = policy["min_sample"]
-    for n in range(first, last + 1, WEEK):
-        listed = evidence(
-            made.head(n),
-            window=policy["performance_window"],
-            skill_window=policy["skill_window"],
-            false_alarm_rate=policy["false_alarm_rate"],
-            resamples=RESAMPLES,
-            wanted=JUDGED,
-        )
-        found = {one.metric: one for one in listed}
-        realised, expected = found.get(RECENT[SKILL]), found.get(RECENT[SKILL_EXPECTED])
-        reference, rise = champion.log_loss_at_promotion, policy["max_log_loss_rise"]
-        verdicts = {
-            "accuracy": at_least(found["accuracy"], policy["min_accuracy"], sample),
-            "f1_weighted": at_least(found["f1_weighted"], policy["min_weighted_f1"], sample),
-            "skill": skill(realised, expected, policy["min_skill"], sample),
-            "log_loss": near_promotion(found["log_loss"], reference, rise, sample),
-        }
-        yield Look(n, found, verdicts)
+    listed = evidence(
+        settled,
+        window=policy["performance_window"],
+        skill_window=policy["skill_window"],
+        false_alarm_rate=policy["false_alarm_rate"],
+        resamples=RESAMPLES,
+        wanted=JUDGED,
+    )
+    found = {one.metric: one for one in listed}
+    realised, expected = found.get(RECENT[SKILL]), found.get(RECENT[SKILL_EXPECTED])
+    rise = policy["max_log_loss_rise"]
+    verdicts = {
+        "accuracy": at_least(found.get("accuracy"), policy["min_accuracy"], sample),
+        "f1_weighted": at_least(found.get("f1_weighted"), policy["min_weighted_f1"], sample),
+        "skill": skill(realised, expected, policy["min_skill"], sample),
+        "log_loss": near_promotion(found.get("log_loss"), log_loss_at_promotion, rise, sample),
+    }
+    return Look(len(settled), found, verdicts)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,13 @@ COMMAND = [sys.executable, "-m", "pl_predictor.cli"]
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's environment without any configuration of the platform, but for `home` and free ports."""
+    """This process's environment without any configuration of the platform, but for `home` and free ports; where time
+    is lived again it stands still."""
     names = {field.validation_alias for field in Settings.model_fields.values()}
     ports = ("PL_DAGSTER_PORT", "PL_MLFLOW_PORT", "PL_CODE_SERVER_PORT", "PL_POSTGRES_PORT")
     kept = {name: value for name, value in os.environ.items() if name not in names}
-    return {**kept, "PL_HOME": str(home), **{port: str(free_port()) for port in ports}}
+    still = {"PL_LIVED_DAYS": "0", "PL_TICK_SECONDS": "0"}
+    return {**kept, **still, "PL_HOME": str(home), **{port: str(free_port()) for port in ports}}
 
 
 def using(settings: Settings) -> dict[str, str]:

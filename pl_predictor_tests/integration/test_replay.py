@@ -1,4 +1,4 @@
-"""Three weeks of 2023/24 lived again: by the real daemon and its sensors, and in one process, with the same outcome."""
+"""Four weeks of 2023/24 lived again: by the real daemon and its sensors, and in one process, with the same outcome."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +16,17 @@ from pl_predictor.services.environment import at, exported
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
-from pl_predictor_tests.integration.platform import environment, run, run_json, up
+from pl_predictor_tests.integration.platform import environment, run, run_json, up, wait_for
 
-FIRST, LAST = "2024-01-05T20:00", "2024-01-19T20:00"
+FIRST, SECOND, LAST = "2024-01-05T20:00", "2024-01-12T20:00", "2024-01-19T20:00"
 # Two of 13 columns have drifted at the end of 2023: none may, so that there is a failure beyond noise to act on.
 POLICY = {
     "PL_MAX_DRIFT_SHARE": "0",
     "PL_RETRAINING_COOLDOWN_DAYS": "14",
     "PL_MIN_NEW_RESULTS": "10",
-    "PL_LIVED_DAYS": "0",
-    "PL_TICK_SECONDS": "0",
+    # A week is lived before the first start, one tick follows at once, and the next would in an hour.
+    "PL_LIVED_DAYS": "7",
+    "PL_TICK_SECONDS": "3600",
 }
 FORECASTS = """
     SELECT model_version, as_of, kickoff, home_team, away_team, prediction, actual_result, replay,
@@ -40,9 +41,11 @@ DECISIONS = """
 
 @contextmanager
 def lived(home: Path) -> Iterator[dict[str, str]]:
-    """A home that has forecast on 29 December 2023, under servers."""
+    """A home that has lived the week to 29 December 2023 in one process, and the next one under its servers."""
     env = {**environment(home), **POLICY}
-    with up(env):
+    with up(env) as process:
+        log = home / "logs" / "replay.log"
+        wait_for(lambda: "Fri 05 Jan 2024" in log.read_text(), process, every=0.2)
         yield env
 
 
@@ -66,13 +69,14 @@ def settings_of(env: dict[str, str]) -> Settings:
 @pytest.fixture(scope="module")
 def by_the_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     with lived(tmp_path_factory.mktemp("daemon")) as env:
-        said = run("replay", "--first", FIRST, "--last", LAST, env=env)
+        said = run("replay", "--first", SECOND, "--last", LAST, env=env)
         assert said.returncode == 0, said.stderr
+        log = (Path(env["PL_HOME"]) / "logs" / "replay.log").read_text()
         with exported(settings_of(env)), dg.DagsterInstance.get() as instance:
             sensor = next(s for s in instance.all_instigator_state() if s.name == "retraining_sensor")
             ticks = instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id)
             yield {
-                "said": said.stderr,
+                "said": log + said.stderr,
                 "runs": instance.get_runs(),
                 "reasons": [tick.skip_reason for tick in ticks if tick.skip_reason],
                 "forecasts": rows(env, FORECASTS),
@@ -84,7 +88,7 @@ def test_no_run_of_a_replay_fails(by_the_daemon: dict[str, Any]) -> None:
     runs: list[dg.DagsterRun] = by_the_daemon["runs"]
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
     assert sorted(run.tags[AS_OF_TAG][:10] for run in runs if AS_OF_TAG in run.tags and run.job_name == "loop") == [
-        *("2024-01-05", "2024-01-12", "2024-01-19"),
+        *("2023-12-22", "2023-12-29", "2024-01-05", "2024-01-12", "2024-01-19"),
     ]
 
 
@@ -123,7 +127,7 @@ def test_the_same_season_in_one_process_has_the_same_forecasts_and_decisions(
     by_the_daemon: dict[str, Any], tmp_path: Path
 ) -> None:
     env = {**environment(tmp_path / "home"), **POLICY}
-    assert run_json("run", env=env)["model_version"] == "1"
+    assert run_json("run", "--first-start", env=env)["model_version"] == "1"
     said = run("replay", "--in-process", "--first", FIRST, "--last", LAST, env=env)
     assert said.returncode == 0, said.stderr
     assert [line for line in said.stderr.splitlines() if line[:3] == "Fri"] == [

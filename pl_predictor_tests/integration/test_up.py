@@ -97,7 +97,7 @@ def test_every_asset_of_the_loop_is_materialized_when_it_says_that_it_stays(
 ) -> None:
     assert platform.poll() is None
     nodes = [node for node in graphql(env, STATE_OF_ASSETS)["assetNodes"] if "loop" in node["jobNames"]]
-    assert len(nodes) == 7
+    assert len(nodes) == 8
     assert all(node["assetMaterializations"] for node in nodes)
     assert forecasts(env) == 10
 
