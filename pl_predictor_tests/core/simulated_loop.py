@@ -19,7 +19,7 @@ from pl_predictor.core.combination import decide as predict
 from pl_predictor.core.features import MARKET
 from pl_predictor.core.matches import KEY
 from pl_predictor.core.promotion import Windows, expected, paired
-from pl_predictor.core.retraining import Cause, Evidence, History, RetrainingPolicy, decide, decide_refresh
+from pl_predictor.core.retraining import Cause, Finding, History, RetrainingPolicy, decide, decide_refresh
 from pl_predictor.core.scoring import PROBABILITIES, expected_log_loss, log_loss, one_hot
 from pl_predictor.core.walk_forward import refitted, trials
 from pl_predictor.settings import Settings
@@ -143,7 +143,7 @@ class Gate:
     champion: str
     challenger: Version
     windows: Windows
-    verdict: promotion.Verdict
+    verdict: promotion.Ruling
 
 
 class Platform:
@@ -203,12 +203,12 @@ class Platform:
         record = trials(seen, first_season=FIRST_YEAR + 1, forecast=self.recipe.tried)
         return Version(f"trained on {n}", self.recipe(seen, record), record, n)
 
-    def _evidence(self, n: int, as_of: datetime) -> list[Evidence]:
+    def _evidence(self, n: int, as_of: datetime) -> list[Finding]:
         said = look(self.forecasts.head(n - self.since), self.champion.log_loss_at_promotion)
         if said.errors:
             self.errors[n] = said.errors
         return [
-            Evidence(name, one.passed, one.severity, one.words, self.champion.name, as_of, f"look {n}")
+            Finding(name, one.passed, one.severity, one.words, self.champion.name, as_of, f"look {n}")
             for name, one in said.verdicts.items()
         ]
 
