@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     promotion_margin: float = _field(
         "PL_PROMOTION_MARGIN",
         0.005,
-        "log loss (nats a match) by which a challenger may be worse and be promoted, and must be better by the market's odds",
+        "log loss (nats a match) by which a challenger may be worse and be promoted, or must be better by the odds",
         ge=0,
     )
 
