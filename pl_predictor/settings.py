@@ -129,7 +129,10 @@ class Settings(BaseSettings):
         "PL_REFRESH_RESULTS", 100, "results after which the model is trained again without any failure", ge=1
     )
     promotion_margin: float = _field(
-        "PL_PROMOTION_MARGIN", 0.005, "log loss (nats a match) that a challenger may be worse by and be promoted", ge=0
+        "PL_PROMOTION_MARGIN",
+        0.005,
+        "log loss (nats a match) by which a challenger may be worse and be promoted, or must be better by the odds",
+        ge=0,
     )
 
     @field_validator("home", mode="after")

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pl_predictor_tests.bench.verdicts import SEASONS
 from pl_predictor_tests.core.simulated import WEEK
 from pl_predictor_tests.core.simulated_loop import (
     broken_rules,
@@ -18,6 +17,7 @@ from pl_predictor_tests.core.simulated_loop import (
     surely_nearer,
 )
 
+SEASONS = 200
 QUIET = 90_000
 """Seeds of seasons in which nothing changes begin here."""
 WITHIN = (10, 15, 20, 38)

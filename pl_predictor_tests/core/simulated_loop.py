@@ -204,6 +204,8 @@ class Platform:
         return Version(f"trained on {n}", self.recipe(seen, record), record, n)
 
     def _evidence(self, n: int, as_of: datetime) -> list[Finding]:
+        if n - self.since < DEFAULTS["min_sample"]:
+            return []  # every check would pass: too few
         said = look(self.forecasts.head(n - self.since), self.champion.log_loss_at_promotion)
         if said.errors:
             self.errors[n] = said.errors
