@@ -49,7 +49,10 @@ drift_analysis = _job(
     "drift_analysis", "The latest matches against the champion's training window", features, drift_report
 )
 daily_predictions = _job(
-    "daily_predictions", "New matches and odds, their features, and the forecasts", *DATA, predictions
+    "daily_predictions",
+    "New matches and odds, their features, and the forecasts; completes a decision that was interrupted",
+    *(*DATA, trained_model, champion, predictions),
+    cause=LOOP,
 )
 weekly_retraining_evaluation = _job(
     "weekly_retraining_evaluation",

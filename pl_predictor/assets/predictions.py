@@ -12,7 +12,7 @@ from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.code_version import code_version, feature_version
 from pl_predictor.core.matches import KEY, upcoming
 from pl_predictor.resources.match_feed import MatchFeed, Moment
-from pl_predictor.resources.model_registry import ModelRegistry
+from pl_predictor.resources.model_registry import ModelRegistry, ModelVersion
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 
@@ -47,26 +47,29 @@ def predictions(
         )
     odds = known[[*KEY, "home_odds", "draw_odds", "away_odds", "odds_source"]]
     serving, shadow = registry.serving(moment.as_of), registry.shadow(moment.as_of)
-    new: dict[str, int] = {}
-    for version in (shadow, serving):
-        if version is None:
-            continue
-        forecasts = registry.load(version).forecast(rows_seen)
-        new[version.version] = postgres.metrics.store_predictions(
-            forecasts.merge(odds, on=list(KEY)),
+
+    def seal(version: ModelVersion) -> tuple[pd.DataFrame, int]:
+        made = registry.load(version).forecast(rows_seen)
+        new = postgres.metrics.store_predictions(
+            made.merge(odds, on=list(KEY)),
             as_of=moment.as_of,
             replay=moment.replay,
             model_version=version.version,
             code_version=code_version(),
             dagster_run_id=context.run.run_id,
         )
+        return made, new
+
+    forecasts, new = seal(serving)
+    if shadow is not None:  # only now: whatever is wrong with it, the champion has forecast
+        seal(shadow)
     shown = ["kickoff", "home_team", "away_team", "p_home", "p_draw", "p_away", "prediction", "information"]
     return dg.MaterializeResult(
         metadata={
             **rows(forecasts, preview=forecasts[shown]),
             "as_of": dg.MetadataValue.timestamp(moment.as_of),
-            "new": new[serving.version],
-            "sealed_before": len(forecasts) - new[serving.version],
+            "new": new,
+            "sealed_before": len(forecasts) - new,
             "model": dg.MetadataValue.url(registry.model_url(serving)),
             **({} if shadow is None else {"shadow": dg.MetadataValue.url(registry.model_url(shadow))}),
             "probabilities": dg.MetadataValue.md(plots.fixtures(forecasts)),

@@ -30,7 +30,7 @@ TRAINED_UNTIL_TAG = "trained_until"
 FAMILY_TAG = "family"
 LAST_MATCH_TAG = "last_match"
 VERDICT_TAG = "verdict"
-REFUSED = "refused"
+REFUSED, ROLLED_BACK = "refused", "rolled_back"
 WALK_FORWARD_FILE, LIVE_FILE = "walk_forward.csv", "live_window.csv"
 
 
@@ -158,6 +158,11 @@ class ModelRegistry(Tracking):
             raise PredictorError(
                 "there is no previous champion to go back to: none was promoted since the last rollback"
             )
+        if not previous.reads_todays_features:
+            raise PredictorError(
+                f"version {previous.version} reads features that are no more: check out the code that it was trained "
+                f"with ({previous.tags.get('code_version')}) and roll back there, or train"
+            )
         return champion, previous
 
     def roll_back(self) -> None:
@@ -202,7 +207,7 @@ class ModelRegistry(Tracking):
         earlier = [
             (version.trained_until, int(version.version), version)
             for version in versions
-            if version.serves(as_of) and version.tags.get(VERDICT_TAG) != REFUSED
+            if version.serves(as_of) and version.tags.get(VERDICT_TAG) not in {REFUSED, ROLLED_BACK}
         ]
         return max(earlier, key=lambda found: found[:2])[2] if earlier else None
 
