@@ -144,7 +144,7 @@ JOBS: dict[str, tuple[set[str], str | None]] = {
     "loop": (set(LINEAGE) - {"season_backtest"}, "loop"),
     "monitoring": ({"matches", "performance_metrics"}, None),
     "drift_analysis": ({"features", "drift_report"}, None),
-    "daily_predictions": ({"matches", "fixtures", "features", "predictions"}, None),
+    "daily_predictions": ({"matches", "fixtures", *TRAINS}, "loop"),
     "weekly_retraining_evaluation": ({"matches", "fixtures", *TRAINS}, "routine"),
     "retraining": (TRAINS, None),
     "emergency_retraining": ({"matches", "fixtures", *TRAINS}, "emergency"),

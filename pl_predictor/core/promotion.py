@@ -19,6 +19,9 @@ from pl_predictor.core.scoring import FEWEST_DAYS, LEVEL, PROBABILITIES, log_los
 FEWEST_SEASONS: Final = 5
 """Seasons that both models must have been tried on."""
 
+ROUNDING: Final = 1e-6
+"""Nats a match: two fits of the same numbers differ by less (core/leakage.py), and neither is better."""
+
 Rule = Literal["first", "features", "better", "refresh"]
 """By which rule a verdict was reached. first: nobody served. features: the champion reads features that are no more.
 better: beyond noise. refresh: of the same family, and not worse."""
@@ -148,4 +151,4 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
 
 
 def _surely_over_0(delta: Delta | None) -> bool:
-    return delta is not None and delta.low is not None and delta.low > 0.0
+    return delta is not None and delta.low is not None and delta.low > ROUNDING

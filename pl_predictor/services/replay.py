@@ -78,7 +78,7 @@ def replay(
     _require_the_past(settings, ticks)
     policy = Policy.from_settings(settings)
     with _tables(settings) as postgres:
-        lived = _lived(instance, postgres, ticks[0])
+        lived = _lived(instance, postgres, ticks[0], ticks[-1])
         for as_of in ticks:
             if lived is not None and as_of < lived:
                 continue
@@ -104,7 +104,7 @@ def _require_the_past(settings: Settings, ticks: list[datetime]) -> None:
         raise PredictorError(f"--last {ticks[-1].isoformat()} is still to come: a replay lives the past")
 
 
-def _lived(instance: "dg.DagsterInstance", postgres: "Postgres", first: datetime) -> datetime | None:
+def _lived(instance: "dg.DagsterInstance", postgres: "Postgres", first: datetime, last: datetime) -> datetime | None:
     """The newest moment that this home has lived by a replay; PredictorError where it knows later ones otherwise."""
     from pl_predictor.resources.match_feed import newest_replayed
 
@@ -115,6 +115,11 @@ def _lived(instance: "dg.DagsterInstance", postgres: "Postgres", first: datetime
         raise PredictorError(
             f"this home has forecasts of {newest:%Y-%m-%d %H:%M} UTC, which no replay made: begin later than that, or "
             "choose an empty home with PL_HOME"
+        )
+    if lived is not None and last < lived:
+        raise PredictorError(
+            f"this home has lived {lived:%Y-%m-%d %H:%M} UTC already, and time does not go back in it: choose an empty "
+            "home with PL_HOME"
         )
     return lived
 
@@ -206,6 +211,9 @@ def live_under_the_daemon(
         begin, end = first or (lived and lived + STEPS[step]), last or source.end()
         if begin is None or end is None:
             raise PredictorError(f"the source {settings.source} is of the present: say --first and --last")
+        if first is None and begin > end:
+            say(f"All that the source has is lived: it ends at {end:%Y-%m-%d %H:%M} UTC")
+            return
         launched = time.monotonic()
         for _ in replay(settings, UnderTheDaemon(settings, instance), instance, moments(begin, end, step), step, say):
             time.sleep(max(0.0, launched + seconds - time.monotonic()))

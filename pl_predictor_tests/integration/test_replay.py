@@ -33,7 +33,7 @@ FORECASTS = """
            probabilities->>'H' AS p_home, probabilities->>'D' AS p_draw
     FROM model_predictions ORDER BY as_of, model_version, kickoff, home_team
 """
-PLAYED = "SELECT home_team FROM matches WHERE kickoff BETWEEN '2023-12-22 20:00+00' AND '2024-01-17'"
+PLAYED = "SELECT home_team FROM matches WHERE kickoff > '2023-12-22 20:00+00' AND kickoff < '2024-01-17'"
 DECISIONS = """
     SELECT event, cause, reason, rule, verdict, champion_version, challenger_version, as_of, live_n, walk_forward_n
     FROM retraining_events ORDER BY id

@@ -237,6 +237,26 @@ def test_a_rollback_lets_the_previous_champion_serve_and_forgets_who_was(
     assert aliases(registry) == after
 
 
+def test_nobody_goes_back_to_a_model_whose_features_are_no_more(
+    registry: ModelRegistry, three: list[ModelVersion]
+) -> None:
+    old = registered(registry, features="another code")
+    let_be(registry, champion=three[0].version, previous=old.version)
+    with pytest.raises(PredictorError, match="version 4 reads features that are no more: check out the code"):
+        registry.roll_back()
+    assert aliases(registry) == {"champion": "1", "previous": "4"}
+
+
+@pytest.mark.parametrize("verdict", ["refused", "rolled_back"])
+def test_who_was_refused_or_taken_back_never_serves_in_a_champions_place(
+    registry: ModelRegistry, three: list[ModelVersion], verdict: str
+) -> None:
+    registry.note(three[2], {"verdict": verdict})
+    serving = registry.server(AS_OF)
+    assert serving is not None
+    assert serving.version == "2"
+
+
 class Interrupted:
     """A registry's client whose call number `at` is interrupted, before it reaches the registry."""
 

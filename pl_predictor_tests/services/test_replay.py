@@ -71,6 +71,14 @@ def test_a_replay_goes_on_where_it_was_killed(environment: Settings) -> None:
     assert [(job, day[:10]) for job, day in asked if job == "loop"] == [("loop", "2024-01-12"), ("loop", "2024-01-19")]
 
 
+def test_time_does_not_go_back_in_a_home(environment: Settings) -> None:
+    with dg.DagsterInstance.get() as instance:
+        tags = {REPLAY_TAG: TICK, AS_OF_TAG: at("2024-01-05").isoformat()}
+        instance.add_run(dg.DagsterRun("loop", status=dg.DagsterRunStatus.SUCCESS, tags=tags))
+        with pytest.raises(PredictorError, match="has lived 2024-01-05 00:00 UTC already, and time does not go back"):
+            lived(environment, instance, "2023-12-22", "2023-12-29")
+
+
 def test_a_home_that_knows_later_forecasts_is_not_mixed_with_a_replay(environment: Settings) -> None:
     engine = open_engine(environment.database_url(environment.postgres_db))
     with engine.begin() as connection:
