@@ -9,11 +9,10 @@ from datetime import timedelta
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 
-from pl_predictor.core.alert_rules import Facts, FinishedRun, RunState, Unforecast, Unjudged, Verdict
+from pl_predictor.core.alert_rules import CheckOutcome, Facts, FinishedRun, RunState, Unforecast, Unjudged
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.findings import latest_evaluation
+from pl_predictor.findings import FINISHED, latest_evaluation
 from pl_predictor.resources.match_feed import Moment
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -65,18 +64,18 @@ def _why_failed(instance: dg.DagsterInstance, run_id: str) -> str:
 
 def judged_checks(
     instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]
-) -> tuple[list[Verdict], list[Unjudged]]:
+) -> tuple[list[CheckOutcome], list[Unjudged]]:
     """The newest verdict of each check that ever had one, and the checks whose newest execution has none."""
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     verdicts, unjudged = [], []
     for key, record in newest.items():
-        has_one = record.status in {CheckStatus.SUCCEEDED, CheckStatus.FAILED}
+        has_one = record.status in FINISHED
         evaluation = record.evaluation if has_one else latest_evaluation(instance, key)
         asset = key.asset_key.to_user_string()
         if evaluation is not None:
             severe = evaluation.severity == dg.AssetCheckSeverity.ERROR
             said = evaluation.description or "it gave no reason"
-            verdicts.append(Verdict(asset, key.name, evaluation.passed, severe, said))
+            verdicts.append(CheckOutcome(asset, key.name, evaluation.passed, severe, said))
         if not has_one:
             unjudged.append(_unjudged(instance, key, record))
     return verdicts, unjudged

@@ -52,10 +52,8 @@ def weekly_retraining_evaluation(
     if feed.of_the_past():
         return dg.SkipReason(REPLAYED)
     as_of = context.scheduled_execution_time
-    champion = postgres.retraining.champion(as_of)
-    decision = decide_refresh(
-        postgres.retraining.history(as_of, champion=champion, training=False), policy.retraining(), as_of
-    )
+    history = postgres.retraining.history(as_of, training=False)
+    decision = decide_refresh(history, policy.retraining(), as_of)
     return dg.RunRequest(tags=decided(decision).as_tags()) if decision.retrain else dg.SkipReason(decision.reason)
 
 

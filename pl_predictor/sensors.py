@@ -32,7 +32,7 @@ def retraining_decision(instance: dg.DagsterInstance, postgres: Postgres, policy
         return Decision(False, "no check has come to a verdict on a model yet")
     as_of = max(one.as_of for one in found)
     training = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED, tags={CAUSE_TAG: list(CAUSES)})) > 0
-    history = postgres.retraining.history(as_of, champion=postgres.retraining.champion(as_of), training=training)
+    history = postgres.retraining.history(as_of, training=training)
     return decide(found, history, policy.retraining(), as_of)
 
 

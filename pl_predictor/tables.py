@@ -24,7 +24,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -341,8 +340,6 @@ def _delta(window: str, of: str) -> list["Column[Any]"]:
     ]
 
 
-_DECIDED = text("event IN ('promoted', 'refused')")
-
 retraining_events = Table(
     "retraining_events",
     metadata,
@@ -370,7 +367,7 @@ retraining_events = Table(
         "retraining_events_one_decision_a_version_idx",
         *("model_name", "challenger_version"),
         unique=True,
-        postgresql_where=_DECIDED,
+        postgresql_where="event IN ('promoted', 'refused')",
     ),
     Index("retraining_events_as_of_idx", "as_of"),
 )

@@ -46,23 +46,13 @@ def claim(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=outcome == "good", description=f"it is {outcome}")
 
 
-def database(settings: Settings, port: int) -> Postgres:
-    return Postgres(
-        host=settings.postgres_host or "",
-        port=port,
-        database=settings.postgres_db,
-        user=settings.postgres_user,
-        password=settings.postgres_password.get_secret_value(),
-    )
-
-
 class World:
     """A platform of one asset and one check, whose jobs are called as the real ones."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, engine: Engine, hook: Hook) -> None:
         self.instance, self.engine, self.hook = instance, engine, hook
         self.resources: dict[str, dg.ConfigurableResource[None]] = {
-            "postgres": database(settings, settings.postgres_port),
+            "postgres": Postgres.from_settings(settings),
             "registry": ModelRegistry.from_settings(settings),
             "feed": MatchFeed(source="snapshot", as_of=NOON.isoformat()),
             "policy": Policy.from_settings(settings),
@@ -273,7 +263,7 @@ def test_an_address_that_is_none_fails_the_tick_after_the_alerts_are_written(wor
 
 
 def test_a_database_that_is_down_fails_the_tick(world: World, environment: Settings) -> None:
-    world.resources["postgres"] = database(environment, free_port())
+    world.resources["postgres"] = Postgres.from_settings(environment.model_copy(update={"postgres_port": free_port()}))
     with pytest.raises(PredictorError, match="cannot be reached"):
         world.tick()
 

@@ -128,15 +128,7 @@ def platform(environment: Settings) -> Iterator[Platform]:
     engine: Engine = open_engine(environment.database_url(environment.postgres_db))
     rows = [played(f"Home {day:02d}", "Away", f"{(BEGIN + day * DAY).date()} 15:00", 1, 0) for day in range(60)]
     MatchStorage(engine).store_matches(matches(*rows), "test")
-    given = environment.postgres_password
-    assert given is not None
-    postgres = Postgres(
-        host=str(environment.postgres_host),
-        port=environment.postgres_port,
-        database=environment.postgres_db,
-        user=environment.postgres_user,
-        password=given.get_secret_value(),
-    )
+    postgres = Postgres.from_settings(environment)
     policy = Policy.from_settings(environment.model_copy(update={"min_new_results": 5}))
     with dg.DagsterInstance.ephemeral() as instance:
         found = Platform(instance, postgres, policy, RetrainingStorage(engine))

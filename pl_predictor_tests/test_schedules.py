@@ -85,15 +85,7 @@ def database(environment: Settings) -> Postgres:
         windows=Windows(),
     )
     engine.dispose()
-    password = environment.postgres_password
-    assert password is not None
-    return Postgres(
-        host=str(environment.postgres_host),
-        port=environment.postgres_port,
-        database=environment.postgres_db,
-        user=environment.postgres_user,
-        password=password.get_secret_value(),
-    )
+    return Postgres.from_settings(environment)
 
 
 def evaluated(name: str, at: datetime = MONDAY, **resources: Any) -> dg.RunRequest | str:

@@ -25,7 +25,7 @@ RunState = Literal["at_work", "succeeded", "failed", "canceled", "deleted"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckOutcome:
     """The newest verdict of a check. `severe`: a failure beyond noise, Dagster's severity ERROR."""
 
     asset: str
@@ -71,7 +71,7 @@ class Facts:
     None in a replay; `registry_problem`: why the model registry does not answer."""
 
     runs: Sequence[FinishedRun] = ()
-    verdicts: Sequence[Verdict] = ()
+    verdicts: Sequence[CheckOutcome] = ()
     unjudged: Sequence[Unjudged] = ()
     unforecast: Sequence[Unforecast] = ()
     forecasting: bool = False
@@ -120,7 +120,7 @@ def check_key(asset: str, check: str) -> str:
     return "source" if check in SOURCE_CHECKS else f"check_failed:{asset}:{check}"
 
 
-def failed_checks(verdicts: Iterable[Verdict]) -> list[Condition]:
+def failed_checks(verdicts: Iterable[CheckOutcome]) -> list[Condition]:
     """A failure beyond noise is a warning, a leak is critical.
 
     A failure within noise is no alert: a model as good as its threshold would cry half of the time.
@@ -137,7 +137,7 @@ def failed_checks(verdicts: Iterable[Verdict]) -> list[Condition]:
     ]
 
 
-def dead_source(verdicts: Iterable[Verdict], listed: FixtureState | None) -> list[Condition]:
+def dead_source(verdicts: Iterable[CheckOutcome], listed: FixtureState | None) -> list[Condition]:
     """One critical alert where a Premier League file is refused or was never had, a result is overdue, or the list of
     fixtures is broken or stale.
 

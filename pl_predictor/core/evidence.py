@@ -22,19 +22,13 @@ JUDGED: Final = ("accuracy", "f1_weighted", "log_loss")
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """A score as verdicts see it: `Score`, and one-sided bounds.
+class Evidence(Score):
+    """A score as verdicts see it: with one-sided bounds.
 
     anytime_low, anytime_high: with a chance of 1 - alpha the truth is below anytime_low at no look at all, and with the
     same chance above anytime_high at none. None without a standard error.
     """
 
-    metric: str
-    value: float
-    n: int
-    low: float | None
-    high: float | None
-    standard_error: float | None
     alpha: float | None
     anytime_low: float | None
     anytime_high: float | None
@@ -79,12 +73,7 @@ def _bounded(score: Score, name: str, alpha: float) -> Evidence:
     error = score.standard_error
     margin = None if error is None else anytime_multiplier(score.n, alpha) * error
     return Evidence(
-        metric=name,
-        value=score.value,
-        n=score.n,
-        low=score.low,
-        high=score.high,
-        standard_error=error,
+        **{**vars(score), "metric": name},
         alpha=alpha,
         anytime_low=None if margin is None else score.value - margin,
         anytime_high=None if margin is None else score.value + margin,

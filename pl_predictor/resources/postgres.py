@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 from sqlalchemy import URL, Engine, text
 
 from pl_predictor.code_version import code_version
+from pl_predictor.settings import Settings
 from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.backtests import BacktestStorage
 from pl_predictor.storage.connection import open_engine
@@ -27,6 +28,17 @@ class Postgres(dg.ConfigurableResource[Any]):
     user: str
     password: str = Field(repr=False)
     _engine: Engine | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Postgres":
+        """The server of these settings, for use outside a run."""
+        return cls(
+            host=str(settings.postgres_host),
+            port=settings.postgres_port,
+            database=settings.postgres_db,
+            user=settings.postgres_user,
+            password=settings.postgres_password.get_secret_value(),
+        )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Open the engine; no connection is made before the first query."""

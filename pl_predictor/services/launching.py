@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import Settings
@@ -33,7 +34,8 @@ class UnderTheDaemon:
         """Connect; PredictorError where no webserver answers."""
         from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
-        host = self.settings.dagster_url.removeprefix("http://").rpartition(":")[0]
+        host = urlsplit(self.settings.dagster_url).hostname
+        assert host is not None, "an address has a host"
         try:
             self._client = DagsterGraphQLClient(host, port_number=self.settings.dagster_port)
         except DagsterGraphQLClientError as error:

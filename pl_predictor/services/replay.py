@@ -89,14 +89,19 @@ def replay(
             if decision.retrain:
                 conductor.retrain(retraining_request(instance, decision))
             elif step == "week" or as_of.weekday() == MONDAY:
-                champion = postgres.retraining.champion(as_of)
-                history = postgres.retraining.history(as_of, champion=champion, training=False)
+                history = postgres.retraining.history(as_of, training=False)
                 refresh = decide_refresh(history, policy.retraining(), as_of)
                 if refresh.retrain:
                     conductor.run("weekly_retraining_evaluation", {**tags, **decided(refresh).as_tags()})
             for line in _told(postgres, as_of, decision.reason):
                 say(line)
             yield as_of
+
+
+def own_past(settings: Settings) -> datetime | None:
+    """The moment (UTC) of a source of the past; None of one of the present, and where somebody chose a moment, which is
+    one to stay at."""
+    return None if settings.as_of is not None else get_source(settings.source).default_as_of()
 
 
 def _require_the_past(settings: Settings, ticks: list[datetime]) -> None:
@@ -131,14 +136,7 @@ def _tables(settings: Settings) -> Iterator["Postgres"]:
 
     from pl_predictor.resources.postgres import Postgres
 
-    resource = Postgres(
-        host=str(settings.postgres_host),
-        port=settings.postgres_port,
-        database=settings.postgres_db,
-        user=settings.postgres_user,
-        password=settings.postgres_password.get_secret_value(),
-    )
-    with dg.build_resources({"postgres": resource}) as resources:
+    with dg.build_resources({"postgres": Postgres.from_settings(settings)}) as resources:
         yield resources.postgres
 
 
@@ -178,8 +176,8 @@ def live_in_this_process(settings: Settings, ticks: list[datetime], step: str, s
 def start(settings: Settings, say: Say) -> LoopResult:
     """The first pass of a platform that starts: the loop once; of a source of the past, on a home that has forecast
     nothing yet, the weeks before its moment first."""
-    moment = get_source(settings.source).default_as_of()
-    if moment is None or settings.as_of is not None or not settings.lived_days:
+    moment = own_past(settings)
+    if moment is None or not settings.lived_days:
         return run_loop(settings, say)
     migrate(settings)
     with _tables(settings) as postgres, postgres.engine.connect() as connection:

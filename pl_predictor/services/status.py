@@ -17,7 +17,6 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.environment import at, exported
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.settings import Settings
-from pl_predictor.sources import get_source
 from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.connection import open_engine
 
@@ -92,6 +91,8 @@ def _add(examine: Callable[[Settings, Status], None], settings: Settings, found:
 
 
 def _examine_tables(settings: Settings, found: Status) -> None:
+    from pl_predictor.resources.match_feed import MatchFeed
+
     engine = open_engine(settings.database_url(settings.postgres_db))
     try:
         with engine.connect() as connection:
@@ -100,7 +101,7 @@ def _examine_tables(settings: Settings, found: Status) -> None:
             found.data_as_of = connection.scalar(text("SELECT max(as_of) FROM match_features"))
             found.newest_result = connection.scalar(text(NEWEST_RESULT), {"as_of": found.data_as_of})
             if found.data_as_of and found.newest_result:
-                found.replay = settings.as_of is not None or get_source(settings.source).default_as_of() is not None
+                found.replay = MatchFeed.from_settings(settings).of_the_past()
                 now = found.data_as_of if found.replay else datetime.now(timezone.utc)
                 found.age_days = (now - found.newest_result).total_seconds() / 86400
             found.metrics = {row.metric_type: row.value for row in connection.execute(text(LATEST_METRICS))}

@@ -88,11 +88,13 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
         supervisor.start("mlflow", commands["mlflow"])
     _wait_for(f"{settings.dagster_url}/server_info", "webserver", supervisor, stop, say)
     if not stop.is_set():
+        from pl_predictor.services.replay import own_past  # half a second, and nothing waits for it here
+
         say(
             f"\nDagster  {settings.dagster_url}\nMLflow   {settings.mlflow_url}"
             + " (some seconds more)" * effective.own_mlflow_server
         )
-        if time_goes_on := _time_goes_on(settings):
+        if time_goes_on := own_past(settings) is not None and settings.tick_seconds > 0:
             supervisor.start("replay", commands["replay"], stays=False)
         say(
             f"A matchweek is lived every {settings.tick_seconds:.0f} s: see {supervisor.log('replay')}\n" * time_goes_on
@@ -105,11 +107,6 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
         supervisor.watch(say)
     say("Stopping")
     return code
-
-
-def _time_goes_on(settings: Settings) -> bool:
-    """True where a source of the past is lived on: a moment that somebody chose is one that he wants to stay at."""
-    return get_source(settings.source).default_as_of() is not None and not settings.as_of and settings.tick_seconds > 0
 
 
 def _commands(settings: Settings) -> dict[str, list[str]]:

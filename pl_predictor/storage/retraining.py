@@ -136,11 +136,11 @@ class RetrainingStorage:
             found = connection.execute(query).one_or_none()
         return None if found is None else Decided(**found._mapping)
 
-    def history(self, as_of: datetime, *, champion: str | None, training: bool) -> History:
-        """What a decision at `as_of` rests on. champion: the version that serves; training: a run trains already."""
+    def history(self, as_of: datetime, *, training: bool) -> History:
+        """What a decision at `as_of` rests on. training: a run trains already."""
         last = self.last_training(as_of)
         return History(
-            champion=champion,
+            champion=self.champion(as_of),
             last_training=None if last is None else last.as_of,
             new_results=self._results_after(last.last_match if last else None, as_of),
             training=training,

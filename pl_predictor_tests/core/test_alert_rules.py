@@ -8,12 +8,12 @@ from pl_predictor import checks
 from pl_predictor.core.alert_rules import (
     LEAK_CHECK,
     SOURCE_CHECKS,
+    CheckOutcome,
     Facts,
     FinishedRun,
     RunState,
     Unforecast,
     Unjudged,
-    Verdict,
     judge,
 )
 from pl_predictor.core.alerts import Level
@@ -23,11 +23,11 @@ NOON = datetime(2024, 1, 13, 12, tzinfo=timezone.utc)
 
 
 def failed(check: str, *, severe: bool = True) -> Facts:
-    return Facts(verdicts=[Verdict("an_asset", check, False, severe, f"{check} said no")])
+    return Facts(verdicts=[CheckOutcome("an_asset", check, False, severe, f"{check} said no")])
 
 
 def passed(check: str) -> Facts:
-    return Facts(verdicts=[Verdict("an_asset", check, True, True, f"{check} said yes")])
+    return Facts(verdicts=[CheckOutcome("an_asset", check, True, True, f"{check} said yes")])
 
 
 def listed(state: str) -> Facts:

@@ -113,7 +113,7 @@ def test_the_database_knows_three_kinds_of_events(engine: Engine, storage: Retra
 
 
 def test_without_any_match_or_decision_nothing_is_known(storage: RetrainingStorage) -> None:
-    assert storage.history(NOW, champion=None, training=True) == History(None, None, 0, True, False)
+    assert storage.history(NOW, training=True) == History(None, None, 0, True, False)
 
 
 def test_results_are_new_that_the_last_training_had_not_seen_and_that_are_known(
@@ -133,7 +133,7 @@ def test_results_are_new_that_the_last_training_had_not_seen_and_that_are_known(
     store.store_matches(matches(played("Watford", "Stoke", "2024-01-15 11:30", 0, 0)), "test", division="E1")
 
     def new_results(as_of: datetime) -> int:
-        return storage.history(as_of, champion="1", training=False).new_results
+        return storage.history(as_of, training=False).new_results
 
     assert [new_results(NOW + days * DAY) for days in (-5, -1, 0, 9)] == [0, 1, 3, 4]
     keep(storage, "1", last_match=LAST_MATCH, as_of=NOW - timedelta(hours=1))
@@ -165,7 +165,7 @@ def test_the_close_season_is_from_the_last_result_to_the_first_kick_off_of_the_n
     )
 
     def closed(as_of: datetime) -> bool:
-        return storage.history(as_of, champion="1", training=False).close_season
+        return storage.history(as_of, training=False).close_season
 
     assert not closed(end + 30 * DAY), "a result is missing: the season is not over"
     store.store_matches(matches(last), "test")
