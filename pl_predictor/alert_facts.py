@@ -8,24 +8,16 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-from pl_predictor.core.alert_rules import CheckOutcome, Facts, FinishedRun, RunState, Unforecast, Unjudged
+from pl_predictor import findings
+from pl_predictor.core.alert_rules import CheckOutcome, Facts, FinishedRun, Unforecast, Unjudged
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.findings import FINISHED, latest_evaluation
 from pl_predictor.resources.match_feed import Moment
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 
 Status, Event = dg.DagsterRunStatus, dg.DagsterEventType
-
-STATES: dict[dg.DagsterRunStatus, RunState] = {
-    Status.SUCCESS: "succeeded",
-    Status.FAILURE: "failed",
-    Status.CANCELED: "canceled",
-}
-"""Of runs that are over; the others are at work, or will be."""
 
 FOR_A_PERSON = {"PredictorError", "FeedError"}
 """Errors whose message may be sent elsewhere. Of others, which may hold anything, only the name is."""
@@ -69,27 +61,16 @@ def judged_checks(
     newest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     verdicts, unjudged = [], []
     for key, record in newest.items():
-        has_one = record.status in FINISHED
-        evaluation = record.evaluation if has_one else latest_evaluation(instance, key)
+        has_one = record.status in findings.FINISHED
+        evaluation = record.evaluation if has_one else findings.latest_evaluation(instance, key)
         asset = key.asset_key.to_user_string()
         if evaluation is not None:
             severe = evaluation.severity == dg.AssetCheckSeverity.ERROR
             said = evaluation.description or "it gave no reason"
             verdicts.append(CheckOutcome(asset, key.name, evaluation.passed, severe, said))
         if not has_one:
-            unjudged.append(_unjudged(instance, key, record))
+            unjudged.append(findings.unjudged(instance, key, record))
     return verdicts, unjudged
-
-
-def _unjudged(instance: dg.DagsterInstance, key: dg.AssetCheckKey, record: AssetCheckExecutionRecord) -> Unjudged:
-    run = instance.get_run_by_id(record.run_id)
-    state: RunState = "deleted" if run is None else STATES.get(run.status, "at_work")
-    step = record.event.step_key if record.event else None
-    # Only of a failed run it matters: what failed before the check began says nothing of the check.
-    started = state == "failed" and any(
-        event.step_key == step for event in instance.all_logs(record.run_id, of_type=Event.STEP_START)
-    )
-    return Unjudged(key.asset_key.to_user_string(), key.name, record.run_id, state, started)
 
 
 def at_work(instance: dg.DagsterInstance, jobs: Collection[str]) -> bool:

@@ -12,26 +12,45 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
 )
 
+from pl_predictor.core.alert_rules import RunState, Unjudged
 from pl_predictor.core.retraining import Finding
 
+Status = dg.DagsterRunStatus
+STATES: dict[dg.DagsterRunStatus, RunState] = {
+    Status.SUCCESS: "succeeded",
+    Status.FAILURE: "failed",
+    Status.CANCELED: "canceled",
+}
+"""Of runs that are over; the others are at work, or will be."""
 FINISHED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 LOOKED_BACK = 20
 """Runs of one check that may be under way at once."""
 
 
 def latest_evaluation(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
-    """The newest finished evaluation of a check; None if it never finished one."""
+    """The newest finished evaluation of a check, in a run that is over; None if it never finished one."""
     record = _newest_finished(instance, key)
     return None if record is None else _evaluation(record)
 
 
+def unjudged(instance: dg.DagsterInstance, key: dg.AssetCheckKey, record: AssetCheckExecutionRecord) -> Unjudged:
+    """What became of an execution of a check that has no verdict."""
+    run = instance.get_run_by_id(record.run_id)
+    state: RunState = "deleted" if run is None else STATES.get(run.status, "at_work")
+    step = record.event.step_key if record.event else None
+    # Only of a failed run it matters: what failed before the check began says nothing of the check.
+    started = state == "failed" and any(
+        event.step_key == step for event in instance.all_logs(record.run_id, of_type=dg.DagsterEventType.STEP_START)
+    )
+    return Unjudged(key.asset_key.to_user_string(), key.name, record.run_id, state, started)
+
+
 def crashed(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> bool:
-    """True if the newest run of a check that is over ended without a verdict of it."""
+    """True if a check crashed since its newest verdict."""
     for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=LOOKED_BACK):
         if record.status in FINISHED:
             return False
-        run = instance.get_run_by_id(record.run_id)
-        if run is None or run.is_finished:
+        if unjudged(instance, key, record).crashed:
             return True
     return False
 
@@ -53,13 +72,19 @@ def finding(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Finding | No
         model_version=str(said["model_version"]),
         as_of=datetime.fromisoformat(str(said["as_of"])),
         run_id=record.run_id,
+        last_kickoff=datetime.fromisoformat(str(said["last_kickoff"])) if "last_kickoff" in said else None,
         crashed=crashed(instance, key),
     )
 
 
 def _newest_finished(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> AssetCheckExecutionRecord | None:
-    found = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=FINISHED)
-    return found[0] if found else None
+    """Of a run that is over: one that is at work has not said all that it will."""
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=LOOKED_BACK, status=FINISHED)
+    for record in history:
+        run = instance.get_run_by_id(record.run_id)
+        if run is None or run.is_finished:
+            return record
+    return None
 
 
 def _evaluation(record: AssetCheckExecutionRecord) -> dg.AssetCheckEvaluation:

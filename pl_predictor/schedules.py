@@ -8,8 +8,9 @@ import dagster as dg
 
 from pl_predictor import jobs
 from pl_predictor.assets.occasion import decided
-from pl_predictor.core.retraining import decide_refresh
+from pl_predictor.decisions import refresh_decision
 from pl_predictor.resources.match_feed import MatchFeed
+from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 
@@ -46,14 +47,13 @@ daily_predictions = _by_the_clock(jobs.daily_predictions, "0 6 * * *", "At 06:00
     description="On Mondays at 02:00: a routine training, if enough results are new",
 )
 def weekly_retraining_evaluation(
-    context: dg.ScheduleEvaluationContext, feed: MatchFeed, postgres: Postgres, policy: Policy
+    context: dg.ScheduleEvaluationContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
 ) -> dg.RunRequest | dg.SkipReason:
     """Launches the training, or says why none is due."""
     if feed.of_the_past():
         return dg.SkipReason(REPLAYED)
     as_of = context.scheduled_execution_time
-    history = postgres.retraining.history(as_of, training=False)
-    decision = decide_refresh(history, policy.retraining(), as_of)
+    decision = refresh_decision(context.instance, postgres, registry, policy, as_of)
     return dg.RunRequest(tags=decided(decision).as_tags()) if decision.retrain else dg.SkipReason(decision.reason)
 
 

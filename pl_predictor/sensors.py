@@ -1,47 +1,20 @@
 """What the platform does by itself when it sees something: facts to a pure rule, the rule's decision to an action."""
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from pl_predictor import jobs
 from pl_predictor.alert_facts import gather
-from pl_predictor.assets.occasion import CAUSE_TAG, decided
 from pl_predictor.core.alert_rules import judge
 from pl_predictor.core.alerts import Alert, Changes, reconcile
-from pl_predictor.core.retraining import CAUSES, Decision, Finding, decide
-from pl_predictor.findings import finding
-from pl_predictor.quality_checks import QUALITY_KEYS
+from pl_predictor.decisions import findings, retraining_decision, retraining_request
 from pl_predictor.resources.alert_channel import AlertChannel, Round
-from pl_predictor.resources.match_feed import AS_OF_TAG, MatchFeed
+from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 
-UNFINISHED = [
-    *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
-    *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
-]
 LOOK_SECONDS = 30
-
-
-def retraining_decision(instance: dg.DagsterInstance, postgres: Postgres, policy: Policy) -> Decision:
-    """What the newest verdicts of the checks and the record of trainings say about a training now."""
-    found: Sequence[Finding] = [one for key in QUALITY_KEYS if (one := finding(instance, key)) is not None]
-    if not found:
-        return Decision(False, "no check has come to a verdict on a model yet")
-    as_of = max(one.as_of for one in found)
-    training = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED, tags={CAUSE_TAG: list(CAUSES)})) > 0
-    history = postgres.retraining.history(as_of, training=training)
-    return decide(found, history, policy.retraining(), as_of)
-
-
-def retraining_request(instance: dg.DagsterInstance, decision: Decision) -> dg.RunRequest:
-    """The run that a decision to train asks for: at the moment of its newest evidence, and once for it."""
-    newest = max(decision.evidence, key=lambda one: one.as_of)
-    judged = instance.get_run_by_id(newest.run_id)
-    moment = {name: judged.tags[name] for name in (AS_OF_TAG,) if judged is not None and name in judged.tags}
-    return dg.RunRequest(run_key=decision.key, tags={**decided(decision).as_tags(), **moment})
+RUN_KEY_TAG = "dagster/run_key"
 
 
 @dg.sensor(
@@ -51,12 +24,18 @@ def retraining_request(instance: dg.DagsterInstance, decision: Decision) -> dg.R
     description="Launches a retraining when a check of quality or drift failed beyond noise; else says why not",
 )
 def retraining_sensor(
-    context: dg.SensorEvaluationContext, postgres: Postgres, policy: Policy
+    context: dg.SensorEvaluationContext, postgres: Postgres, registry: ModelRegistry, feed: MatchFeed, policy: Policy
 ) -> dg.RunRequest | dg.SkipReason:
     """One run for one piece of evidence, and none within the cooldown."""
-    decision = retraining_decision(context.instance, postgres, policy)
+    newest = max((one.as_of for one in findings(context.instance)), default=None)
+    moment = feed.standing(newest)
+    decision = retraining_decision(context.instance, postgres, registry, policy, moment.as_of)
     if not decision.retrain:
         return dg.SkipReason(decision.reason)
+    done = context.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: decision.key}), limit=1)
+    if done:
+        said = f"run {done[0].run_id} was launched for it, and ended as {done[0].status.value}"
+        return dg.SkipReason(f"{decision.reason}; but {said}: repeat it there, or wait for new results")
     context.log.info(decision.reason)
     return retraining_request(context.instance, decision)
 

@@ -120,13 +120,19 @@ class Settings(BaseSettings):
         "PL_RETRAIN_ON_WARNINGS", False, "let a check that fails within noise retrain, too; else only one beyond it"
     )
     retraining_cooldown_days: float = _field(
-        "PL_RETRAINING_COOLDOWN_DAYS", 14.0, "days from one training to the next, at least", ge=0
+        "PL_RETRAINING_COOLDOWN_DAYS",
+        14.0,
+        "days from one decision about who serves to the next training, at least",
+        ge=0,
     )
     min_new_results: int = _field(
         "PL_MIN_NEW_RESULTS", 20, "results since the last training that a retraining needs, at least", ge=0
     )
     refresh_results: int = _field(
-        "PL_REFRESH_RESULTS", 100, "results after which the model is trained again without any failure", ge=1
+        "PL_REFRESH_RESULTS",
+        150,
+        "results that the champion has not seen after which the model is trained again without any failure",
+        ge=1,
     )
     promotion_margin: float = _field(
         "PL_PROMOTION_MARGIN",

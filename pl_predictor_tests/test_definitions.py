@@ -21,7 +21,7 @@ from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
 import pl_predictor
-from pl_predictor.assets.occasion import CAUSE_TAG, LOOP
+from pl_predictor.assets.occasion import CAUSE_TAG, LOOP, ROLLBACK
 from pl_predictor.assets.season_backtest import SEASONS
 from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.core.retraining import CAUSES
@@ -148,7 +148,7 @@ JOBS: dict[str, tuple[set[str], str | None]] = {
     "weekly_retraining_evaluation": ({"matches", "fixtures", *TRAINS}, "routine"),
     "retraining": (TRAINS, None),
     "emergency_retraining": ({"matches", "fixtures", *TRAINS}, "emergency"),
-    "rollback": (set(), None),
+    "rollback": ({"features", "champion", "predictions"}, "rollback"),
     "backtest": ({"season_backtest"}, None),
 }
 
@@ -159,7 +159,7 @@ def test_a_job_materializes_these_assets_in_one_process_and_says_its_cause(defs:
     assets, cause = JOBS[name]
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == assets
     assert job.tags.get(CAUSE_TAG) == cause
-    assert cause in {None, LOOP, *CAUSES}
+    assert cause in {None, LOOP, ROLLBACK, *CAUSES}
     assert job.executor_def is dg.in_process_executor
 
 
@@ -229,7 +229,7 @@ def test_the_thresholds_are_in_the_launchpad_with_the_settings_defaults(defs: dg
         "retrain_on_warnings": False,
         "retraining_cooldown_days": 14.0,
         "min_new_results": 20,
-        "refresh_results": 100,
+        "refresh_results": 150,
         "promotion_margin": 0.005,
         "forecast_due_hours": 24,
     }

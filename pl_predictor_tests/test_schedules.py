@@ -13,6 +13,7 @@ from pl_predictor import schedules
 from pl_predictor.assets.occasion import CAUSE_TAG, REASON_TAG
 from pl_predictor.core.promotion import Ruling, Windows
 from pl_predictor.resources.match_feed import MatchFeed
+from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 from pl_predictor.settings import Settings
@@ -20,10 +21,12 @@ from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.storage.retraining import Occasion, RetrainingStorage
 from pl_predictor_tests.frames import matches, played
+from pl_predictor_tests.versions import bare_version
 
 LONDON = ZoneInfo("Europe/London")
 MONDAY = datetime(2023, 10, 2, 2, tzinfo=LONDON)
 DAY = timedelta(days=1)
+RESOURCES: dict[str, Any] = {"postgres": Postgres, "registry": ModelRegistry, "policy": Policy}
 SNAPSHOT, LIVE = MatchFeed(source="snapshot"), MatchFeed(source="football-data")
 STANDING_STILL = MatchFeed(source="football-data", as_of="2023-02-03")
 
@@ -88,9 +91,20 @@ def database(environment: Settings) -> Postgres:
     return Postgres.from_settings(environment)
 
 
+@pytest.fixture
+def registry(environment: Settings) -> ModelRegistry:
+    """Version 1 serves."""
+    found = ModelRegistry.from_settings(environment)
+    found.promote(bare_version(found, datetime(2023, 8, 1, 12, tzinfo=timezone.utc)))
+    return found
+
+
 def evaluated(name: str, at: datetime = MONDAY, **resources: Any) -> dg.RunRequest | str:
     """What a schedule does at a moment: a run that it asks for, or its reason not to."""
-    with dg.build_schedule_context(scheduled_execution_time=at, resources=resources) as context:
+    with (
+        dg.instance_for_test() as instance,
+        dg.build_schedule_context(instance, scheduled_execution_time=at, resources=resources) as context,
+    ):
         found = BY_NAME[name].evaluate_tick(context)
     if found.run_requests:
         (request,) = found.run_requests
@@ -101,9 +115,10 @@ def evaluated(name: str, at: datetime = MONDAY, **resources: Any) -> dg.RunReque
 @pytest.mark.parametrize("feed", [SNAPSHOT, STANDING_STILL], ids=["snapshot", "a moment of the past"])
 @pytest.mark.parametrize("name", CRONS)
 def test_where_time_is_lived_again_the_clock_launches_nothing_and_says_why(
-    database: Postgres, name: str, feed: MatchFeed
+    environment: Settings, name: str, feed: MatchFeed
 ) -> None:
-    found = evaluated(name, feed=feed, postgres=database, policy=Policy.from_settings(Settings()))
+    made = {each: kind.from_settings(environment) for each, kind in RESOURCES.items()}
+    found = evaluated(name, feed=feed, **made)
     assert found == "the source is of the past: the replay moves its time, and launches what the clock would"
 
 
@@ -118,22 +133,23 @@ def test_on_a_live_source_the_clock_launches_what_needs_no_reason(name: str) -> 
     ("refresh", "at", "reason"),
     [
         (62, MONDAY, None),
-        (63, MONDAY, "62 results are new since the last training, and 63 are needed"),
+        (63, MONDAY, "62 results are new since the champion's training, and 63 are needed"),
         (
             *(1, datetime(2023, 8, 14, 2, tzinfo=LONDON)),
-            "the last training was at 2023-08-01 12:00 UTC; the cooldown ends at 2023-08-15 12:00",
+            "the last decision was at 2023-08-01 12:00 UTC; the cooldown ends at 2023-08-15 12:00",
         ),
     ],
     ids=["due", "too few results", "cooldown"],
 )
 def test_a_weekly_training_is_launched_if_it_is_due_and_otherwise_the_reason_is_said(
-    database: Postgres, refresh: int, at: datetime, reason: str | None
+    database: Postgres, registry: ModelRegistry, refresh: int, at: datetime, reason: str | None
 ) -> None:
     policy = Policy.from_settings(Settings().model_copy(update={"refresh_results": refresh}))
-    found = evaluated("weekly_retraining_evaluation_schedule", at, feed=LIVE, postgres=database, policy=policy)
+    resources = {"feed": LIVE, "postgres": database, "registry": registry, "policy": policy}
+    found = evaluated("weekly_retraining_evaluation_schedule", at, **resources)
     if reason is not None:
         assert found == reason
         return
     assert isinstance(found, dg.RunRequest)
     told = {name: found.tags[name] for name in (CAUSE_TAG, REASON_TAG)}
-    assert told == {CAUSE_TAG: "routine", REASON_TAG: "62 results are new since the last training"}
+    assert told == {CAUSE_TAG: "routine", REASON_TAG: "62 results are new since the champion's training"}

@@ -4,19 +4,28 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from pl_predictor import tables
-from pl_predictor.assets.occasion import why
+from pl_predictor.assets.occasion import CAUSE_TAG, ROLLBACK, why
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.settled import settled_forecasts
 from pl_predictor.assets.trained_model import trained_model
 from pl_predictor.code_version import code_version
+from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.promotion import Ruling, Windows, expected, judge, paired
+from pl_predictor.core.retraining import refresh_is_due
 from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import FAMILY_TAG, LAST_MATCH_TAG, VERDICT_TAG, ModelRegistry, ModelVersion
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 from pl_predictor.storage.retraining import Decided, Occasion
+
+
+class Change(dg.Config):
+    """What a person can say of a change of champion in the launchpad."""
+
+    reason: str = Field(default="", description="why the previous champion is to serve again; a rollback needs one")
 
 
 @dg.asset(
@@ -28,29 +37,34 @@ from pl_predictor.storage.retraining import Decided, Occasion
     metadata=column_schema(tables.retraining_events),
 )
 def champion(
-    context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
+    context: dg.AssetExecutionContext,
+    config: Change,
+    feed: MatchFeed,
+    postgres: Postgres,
+    registry: ModelRegistry,
+    policy: Policy,
 ) -> dg.MaterializeResult[None]:
     """Who serves, and why: a row a decision. A challenger is compared with the champion match by match, and promoted or
-    refused; a refusal is a result.
+    refused; a refusal is a result. In the job `rollback` the previous champion serves again.
 
     The row is written first and the aliases follow: a run that was killed in between is completed by the next. A
     refused challenger shadows: it forecasts beside the champion, and is scored.
     """
-    moment = feed.moment(context)
+    moment, run_id = feed.moment(context), context.run.run_id
+    shown: dict[str, Any]
     with postgres.one_at_a_time("champion"):
-        challenger = registry.challenger()
-        shown: dict[str, Any] = {}
-        if challenger is None:
-            shown["reason"] = "there is no challenger"
+        interrupted = postgres.retraining.newest()
+        if interrupted is not None and interrupted.event == "rolled_back" and registry.previous() is not None:
+            _roll_back(interrupted, moment, run_id, postgres, registry)
+            shown = {"reason": "a rollback that was interrupted is complete now", "verdict": interrupted.verdict}
+        elif context.run.tags.get(CAUSE_TAG) == ROLLBACK:
+            decided = _decide_rollback(config.reason, run_id, moment, postgres, registry)
+            _roll_back(decided, moment, run_id, postgres, registry)
+            shown = {"verdict": decided.verdict}
+        elif (challenger := registry.challenger()) is not None:
+            shown = _challenged(challenger, run_id, moment, postgres, registry, policy)
         else:
-            decided = postgres.retraining.decision(challenger.version)
-            if decided is None:
-                decided = _decide(context.run.run_id, challenger, moment, postgres, registry, policy)
-            else:
-                shown["reason"] = f"version {challenger.version} has had its verdict"
-            _apply(decided, challenger, registry)
-            _tell(decided, moment, context.run.run_id, postgres)
-            shown |= {"verdict": decided.verdict, "challenger": challenger.version}
+            shown = {"reason": "there is no challenger"}
     serving = registry.serving(moment.as_of)
     events = postgres.retraining.events()
     told = events[["as_of", "event", "cause", "champion_version", "challenger_version", "verdict"]].iloc[::-1]
@@ -63,6 +77,51 @@ def champion(
             **shown,
         }
     )
+
+
+def _decide_rollback(reason: str, run_id: str, moment: Moment, postgres: Postgres, registry: ModelRegistry) -> Decided:
+    """Record that the previous champion is to serve again; PredictorError where it could not."""
+    if not reason.strip():
+        raise PredictorError("a rollback needs a reason: write it in the launchpad, as `reason` of champion")
+    serving, previous = registry.rollback()
+    occasion = Occasion(ROLLBACK, reason, moment.as_of, moment.replay, code_version(), run_id)
+    return postgres.retraining.keep_rollback(occasion, champion=serving.version, previous=previous.version)
+
+
+def _roll_back(decided: Decided, moment: Moment, run_id: str, postgres: Postgres, registry: ModelRegistry) -> None:
+    """Move the aliases to where the rollback wants them, wherever an interrupted run left them; inform of it once."""
+    assert decided.champion_version is not None, "a rollback takes a champion back"
+    registry.note(decided.champion_version, {VERDICT_TAG: decided.event, "verdict_words": decided.reason})
+    registry.roll_back()
+    postgres.alerts.inform(
+        f"rollback:{decided.as_of.isoformat()}",
+        f"Version {decided.challenger_version} serves again",
+        f"Version {decided.champion_version} was taken back: {decided.reason}",
+        as_of=decided.as_of,
+        replay=moment.replay,
+        dagster_run_id=run_id,
+    )
+
+
+def _challenged(
+    challenger: ModelVersion,
+    run_id: str,
+    moment: Moment,
+    postgres: Postgres,
+    registry: ModelRegistry,
+    policy: Policy,
+) -> dict[str, Any]:
+    """Judge the challenger, unless that was done before, and let who is to serve serve; what to show of it."""
+    decided, shown = postgres.retraining.decision(challenger.version), dict[str, Any]()
+    if decided is None:
+        decided = _decide(run_id, challenger, moment, postgres, registry, policy)
+    else:
+        shown["reason"] = f"version {challenger.version} has had its verdict"
+    registry.note(challenger.version, {VERDICT_TAG: decided.event, "verdict_words": decided.verdict})
+    if decided.promoted:
+        registry.promote(challenger)
+    _tell(decided, moment, run_id, postgres)
+    return {**shown, "verdict": decided.verdict, "challenger": challenger.version}
 
 
 def _decide(
@@ -89,9 +148,11 @@ def _decide(
             live=paired(official, theirs),
             live_expected=expected(official, theirs),
         )
+        due = refresh_is_due(postgres.retraining.history(moment.as_of, serves, training=True), policy.retraining())
+        same_family = serves.tags.get(FAMILY_TAG) == challenger.tags[FAMILY_TAG]
         verdict = judge(
             windows,
-            refresh=asked.cause == "routine" and serves.tags.get(FAMILY_TAG) == challenger.tags[FAMILY_TAG],
+            refresh=same_family and (asked.cause == "routine" or (asked.cause == "drift" and due)),
             margin=policy.promotion_margin,
             min_sample=policy.min_sample,
         )
@@ -104,13 +165,6 @@ def _decide(
         last_match=datetime.fromisoformat(challenger.tags[LAST_MATCH_TAG]),
         windows=windows,
     )
-
-
-def _apply(decided: Decided, challenger: ModelVersion, registry: ModelRegistry) -> None:
-    """Move the aliases to where the decision wants them, wherever an interrupted run left them."""
-    registry.note(challenger, {VERDICT_TAG: decided.event, "verdict_words": decided.verdict})
-    if decided.promoted:
-        registry.promote(challenger)
 
 
 def _tell(decided: Decided, moment: Moment, run_id: str, postgres: Postgres) -> None:

@@ -72,7 +72,13 @@ def drift_report(
         drift.share,
         as_of=moment.as_of,
         model_version=serving.version,
-        metadata={"n": len(current), "reference_n": len(reference), "columns": len(drift.columns), "report": report},
+        metadata={
+            "n": len(current),
+            "reference_n": len(reference),
+            "columns": len(drift.columns),
+            "report": report,
+            "last_kickoff": current["kickoff"].max().isoformat(),
+        },
     )
     return dg.MaterializeResult(
         metadata={

@@ -9,13 +9,16 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.retraining import CAUSES, Cause, Decision
 
 CAUSE_TAG, REASON_TAG, EVIDENCE_TAG = "pl_predictor/cause", "pl_predictor/reason", "pl_predictor/evidence"
+ROLLBACK = "rollback"
+"""The cause of a run that lets the previous champion serve again, and trains nothing."""
 LOOP = "loop"
 """The cause of a run that trains only where no model can serve."""
 
 
 @dataclass(frozen=True)
 class Why:
-    """cause: one of core/retraining.py's; None for the loop, which brings none. evidence: Finding.as_document."""
+    """cause: one of core/retraining.py's; None for the loop and a rollback, which bring none. evidence: as
+    Finding.as_document gives it."""
 
     cause: Cause | None
     reason: str
@@ -38,10 +41,10 @@ def decided(decision: Decision) -> Why:
 def why(tags: Mapping[str, str], typed: str = "") -> Why:
     """Why the run, or the version, with these tags came to be; `typed`: the reason that a person gave."""
     named = tags.get(CAUSE_TAG, "by hand")
-    if named == LOOP:
+    if named in {LOOP, ROLLBACK}:
         return Why(None, "")
     if named not in CAUSES:
-        raise PredictorError(f"run tag {CAUSE_TAG}={named!r} is none of {', '.join([LOOP, *CAUSES])}")
+        raise PredictorError(f"run tag {CAUSE_TAG}={named!r} is none of {', '.join([LOOP, ROLLBACK, *CAUSES])}")
     cause: Cause = named
     reason = typed or tags.get(REASON_TAG) or CAUSES[cause]
     return Why(cause, reason, json.loads(tags.get(EVIDENCE_TAG, "[]")))

@@ -42,11 +42,13 @@ def performance_metrics(
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     postgres.metrics.settle(known[known["result"].notna()])
     champion, shadow = registry.serving(moment.as_of), registry.shadow(moment.as_of)
+    scored = score_version(champion.version, known, moment, postgres, policy)
+    settled = scored.settled
+    if len(settled):
+        postgres.metrics.store_model_metrics(scored.metrics, as_of=moment.as_of, model_version=champion.version)
     if shadow is not None:
         shadowed = score_version(shadow.version, known, moment, postgres, policy)
         postgres.metrics.store_model_metrics(shadowed.metrics, as_of=moment.as_of, model_version=shadow.version)
-    scored = score_version(champion.version, known, moment, postgres, policy)
-    settled = scored.settled
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),
         "model": dg.MetadataValue.url(registry.model_url(champion)),
@@ -56,7 +58,6 @@ def performance_metrics(
     if settled.empty:
         reason = f"no official forecast of model version {champion.version} has a result yet"
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, **about, "reason": reason})
-    postgres.metrics.store_model_metrics(scored.metrics, as_of=moment.as_of, model_version=champion.version)
     value = dict(zip(scored.metrics["metric_type"], scored.metrics["value"], strict=True))
     return dg.MaterializeResult(
         metadata={
@@ -104,8 +105,6 @@ def score_version(
 
 
 def _span(settled: pd.DataFrame, metric: str) -> dict[str, str]:
-    """Between which kick-offs a metric looks; the recent ones have fewer matches than this."""
-    if metric in RECENT.values():
-        return {}
-    first, last = settled["kickoff"].min(), settled["kickoff"].max()
-    return {"first_kickoff": first.isoformat(), "last_kickoff": last.isoformat()}
+    """Between which kick-offs a metric looks; the recent ones begin later than all of them."""
+    last = {"last_kickoff": settled["kickoff"].max().isoformat()}
+    return last if metric in RECENT.values() else {"first_kickoff": settled["kickoff"].min().isoformat(), **last}

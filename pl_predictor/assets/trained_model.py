@@ -113,7 +113,7 @@ def _not_now(
         return f"version {server.version} serves, and the loop trains only where none does"
     if asked.cause == "emergency" and not config.reason.strip():
         raise PredictorError("an emergency needs a reason: write it in the launchpad, as `reason` of trained_model")
-    history = postgres.retraining.history(moment.as_of, training=False)
+    history = postgres.retraining.history(moment.as_of, server, training=False)
     return objection(asked.cause, history, policy.retraining(), moment.as_of, force=config.force)
 
 

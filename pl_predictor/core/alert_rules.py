@@ -45,6 +45,11 @@ class Unjudged:
     run: RunState
     started: bool
 
+    @property
+    def crashed(self) -> bool:
+        """True if it began in a run that is over, or a successful run skipped it; else nobody can tell."""
+        return self.run == "succeeded" or (self.run == "failed" and self.started)
+
 
 @dataclass(frozen=True)
 class FinishedRun:
@@ -173,7 +178,7 @@ def crashed_checks(unjudged: Iterable[Unjudged]) -> Judged:
     conditions, undecided = [], set()
     for found in unjudged:
         key = f"check_crashed:{found.asset}:{found.check}"
-        if found.run == "succeeded" or (found.run == "failed" and found.started):
+        if found.crashed:
             said = f"The check on {found.asset} ended without a verdict, in run {found.run_id}; its last verdict is old"
             title = f"{found.check.replace('_', ' ')}: crashed"
             conditions.append(Condition(key, Level.ERROR, title, said, found.run_id))

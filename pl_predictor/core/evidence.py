@@ -12,7 +12,7 @@ import pandas as pd
 
 from pl_predictor.core.features import MARKET
 from pl_predictor.core.scoring import METRICS, RESAMPLES, Score, scorecard
-from pl_predictor.core.sequential import alpha_of_a_check, anytime_multiplier
+from pl_predictor.core.sequential import SHARES, alpha_of_a_check, anytime_multiplier
 
 SKILL, SKILL_EXPECTED = "log_loss_skill", "log_loss_skill_expected"
 RECENT: Final = {SKILL: "log_loss_skill_recent", SKILL_EXPECTED: "log_loss_skill_expected_recent"}
@@ -62,7 +62,8 @@ def evidence(
     scores = scorecard(settled.tail(window), resamples=resamples, wanted=wanted)
     priced = settled[settled[list(MARKET)].notna().all(axis=1)].tail(skill_window)
     recent = scorecard(priced, resamples=resamples, wanted=tuple(RECENT)) if len(priced) else []
-    long_alpha, short_alpha = (alpha_of_a_check(false_alarm_rate, each) for each in (window, skill_window))
+    long_alpha = alpha_of_a_check(false_alarm_rate, window, SHARES["score"])
+    short_alpha = alpha_of_a_check(false_alarm_rate, skill_window, SHARES["skill"])
     return [
         *(_bounded(score, score.metric, long_alpha) for score in scores),
         *(_bounded(score, RECENT[score.metric], short_alpha) for score in recent),

@@ -39,6 +39,8 @@ class Delta:
     seasons: int
 
     def __str__(self) -> str:
+        if self.low is not None and max(abs(self.low), abs(self.high or 0.0)) <= ROUNDING:
+            return f"no difference over {self.n} matches"
         interval = "" if self.low is None else f" ({self.low:+.4f} to {self.high:+.4f})"
         return f"{self.mean:+.4f}{interval} over {self.n} matches"
 
@@ -116,9 +118,11 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
     the results, and by what is expected if the market is right better beyond noise and by more than the margin; else
     beyond noise by the results. The margin is asked for there because an expectation has no luck in it: of two fits of
     one recipe it tells which is nearer to the truth by a ten-thousandth of a nat, and such models are equal.
-    refresh: a routine training of the same family need not be better, only not worse. Not worse: over all matches the
-    mean difference is at least -margin (nats a match), and on no window is all of the interval below it. A live window
-    of under `min_sample` matches is no proof of anything.
+    worse: on a window, beyond noise by more than the margin (nats a match).
+    refresh: a training of the same family that is no answer to degradation need not be better, only not worse: on no
+    window as above, and on past seasons the mean difference is at least -margin, noise or not. Each window speaks for
+    itself: of the same code past seasons say nothing, since its forecasts of them are the same. A live window of under
+    `min_sample` matches is no proof of anything.
     """
     past, live, sure = found.walk_forward, found.live, found.live_expected
     if past is None or past.seasons < FEWEST_SEASONS:
@@ -126,29 +130,29 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
         return Ruling(
             False, "better", f"refused: both were tried on {seasons} seasons, and {FEWEST_SEASONS} are needed"
         )
-    windows = {"past seasons": past}
-    if live is not None and live.n >= min_sample:
-        windows["live window"] = live
-    shown = "; ".join(f"{name} {delta}" for name, delta in windows.items())
-    total = sum(delta.n for delta in windows.values())
-    mean = sum(delta.n * delta.mean for delta in windows.values()) / total
-    worse = [name for name, delta in windows.items() if delta.high is not None and delta.high < -margin]
-    if mean < -margin or worse:
-        where = f" on its {worse[0]}" if worse else ""
-        return Ruling(False, "better", f"refused: worse{where} by more than {margin} nats a match ({shown})")
+    live, sure = (delta if delta is not None and delta.n >= min_sample else None for delta in (live, sure))
+    windows = {"past seasons": past, "live window": live, "live window if the market is right": sure}
+    shown = "; ".join(f"{name} {delta}" for name, delta in windows.items() if delta is not None)
+    worse = [name for name, delta in windows.items() if _surely_worse(delta, margin)]
+    if worse:
+        where = " and ".join(worse)
+        return Ruling(False, "better", f"refused: worse on its {where} by more than {margin} nats a match ({shown})")
     better = ["past seasons"] if _surely_over_0(past) else []
-    if "live window" in windows and live is not None:
-        by_the_market = sure is not None and sure.n >= min_sample
-        material = sure is not None and sure.mean > margin
-        if (live.mean > 0.0 and material and _surely_over_0(sure)) if by_the_market else _surely_over_0(live):
-            better.append("live window")
-            shown += f"; expected there if the market is right {sure}" if by_the_market else ""
+    if sure is None:
+        better += ["live window"] if _surely_over_0(live) else []
+    elif live is not None and live.mean > 0.0 and sure.mean > margin and _surely_over_0(sure):
+        better.append("live window")
     if better:
         return Ruling(True, "better", f"promoted: better beyond noise on its {' and '.join(better)} ({shown})")
-    if refresh:
+    if refresh and past.mean >= -margin:
         return Ruling(True, "refresh", f"promoted: a refresh, not worse by more than {margin} nats a match ({shown})")
-    return Ruling(False, "better", f"refused: not better beyond noise ({shown})")
+    nor = f", and on past seasons worse by more than {margin} nats a match" if refresh else ""
+    return Ruling(False, "better", f"refused: not better beyond noise{nor} ({shown})")
 
 
 def _surely_over_0(delta: Delta | None) -> bool:
     return delta is not None and delta.low is not None and delta.low > ROUNDING
+
+
+def _surely_worse(delta: Delta | None, margin: float) -> bool:
+    return delta is not None and delta.high is not None and delta.high < -margin

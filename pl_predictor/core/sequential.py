@@ -12,8 +12,9 @@ SEASON: Final = 380
 """Matches of a season: the span over which false alarms are counted."""
 TIGHTEST: Final = 100
 """Matches at which the bound is nearest to the estimate: ten matchweeks."""
-CHECKS: Final = 4
-"""Those that share the season's chance of a false alarm: accuracy, weighted F1, skill, log loss."""
+SHARES: Final = {"skill": 1 / 2, "score": 1 / 6}
+"""How the checks share the season's chance of a false alarm: skill has half of it, and accuracy, weighted F1 and log
+loss a sixth each. Only skill can see a change in time: the others rest on results alone."""
 
 
 def anytime_multiplier(n: int, alpha: float) -> float:
@@ -35,10 +36,11 @@ def anytime_multiplier(n: int, alpha: float) -> float:
     return math.sqrt(2.0 * (drift + 1.0) / drift * math.log1p(math.sqrt(drift + 1.0) / (2.0 * alpha)))
 
 
-def alpha_of_a_check(false_alarm_rate: float, window: int) -> float:
-    """The chance of a false alarm that one check may take with one window, for `false_alarm_rate` a season in all.
+def alpha_of_a_check(false_alarm_rate: float, window: int, share: float) -> float:
+    """The chance of a false alarm that a check with this share may take with one window, for `false_alarm_rate` a
+    season in all.
 
-    The checks share it alike, and so do the windows that begin within a season: once a window is full it slides, and
-    the theorem speaks of a sample that only grows. Both by Bonferroni's inequality.
+    The windows that begin within a season share it alike: once a window is full it slides, and the theorem speaks of a
+    sample that only grows. Both by Bonferroni's inequality.
     """
-    return false_alarm_rate / CHECKS / (1.0 + SEASON / window)
+    return false_alarm_rate * share / (1.0 + SEASON / window)

@@ -56,6 +56,11 @@ class ModelVersion:
         """When the last result that it was trained on became known (UTC); None for a version of somebody else's."""
         return datetime.fromisoformat(self.tags[TRAINED_UNTIL_TAG]) if TRAINED_UNTIL_TAG in self.tags else None
 
+    @property
+    def last_match(self) -> datetime | None:
+        """The kick-off of the newest match that it was trained on (UTC); None for a version of somebody else's."""
+        return datetime.fromisoformat(self.tags[LAST_MATCH_TAG]) if LAST_MATCH_TAG in self.tags else None
+
 
 class ModelRegistry(Tracking):
     """The registered model: its versions, and which of them serves, challenges, or served before."""
@@ -174,10 +179,10 @@ class ModelRegistry(Tracking):
         self.client().set_registered_model_alias(MODEL_NAME, CHAMPION, previous.version)
         self.client().delete_registered_model_alias(MODEL_NAME, PREVIOUS)
 
-    def note(self, version: ModelVersion, tags: Mapping[str, str]) -> None:
+    def note(self, version: str, tags: Mapping[str, str]) -> None:
         """Write tags on a version."""
         for name, value in tags.items():
-            self.client().set_model_version_tag(MODEL_NAME, version.version, name, value)
+            self.client().set_model_version_tag(MODEL_NAME, version, name, value)
 
     def shadow(self, as_of: datetime) -> ModelVersion | None:
         """The challenger, if it could serve at `as_of`: its forecasts are recorded beside the champion's."""

@@ -112,7 +112,7 @@ def roll_back(settings: Settings, reason: str) -> str:
 
     migrate(settings)
     with dg.DagsterInstance.get() as instance:
-        execute_in_process(instance, "rollback", {}, ops={"put_previous_back": {"config": {"reason": reason}}})
+        execute_in_process(instance, "rollback", {}, ops={"champion": {"config": {"reason": reason}}})
     champion = ModelRegistry.from_settings(settings).champion()
     assert champion is not None, "the rollback has just let it serve"
     return f"version {champion.version} serves again"

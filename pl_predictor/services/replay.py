@@ -70,13 +70,13 @@ def replay(
 ) -> Iterator[datetime]:
     """Live through the moments; yields each one that was lived. PredictorError as soon as a run fails."""
     from pl_predictor.assets.occasion import decided
-    from pl_predictor.core.retraining import decide_refresh
+    from pl_predictor.decisions import refresh_decision, retraining_decision, retraining_request
     from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK
+    from pl_predictor.resources.model_registry import ModelRegistry
     from pl_predictor.resources.policy import Policy
-    from pl_predictor.sensors import retraining_decision, retraining_request
 
     _require_the_past(settings, ticks)
-    policy = Policy.from_settings(settings)
+    policy, registry = Policy.from_settings(settings), ModelRegistry.from_settings(settings)
     with _tables(settings) as postgres:
         lived = _lived(instance, postgres, ticks[0], ticks[-1])
         for as_of in ticks:
@@ -85,12 +85,11 @@ def replay(
             tags = {AS_OF_TAG: as_of.isoformat(), REPLAY_TAG: TICK}
             if as_of != lived:
                 conductor.run("loop", tags)
-            decision = retraining_decision(instance, postgres, policy)
+            decision = retraining_decision(instance, postgres, registry, policy, as_of)
             if decision.retrain:
                 conductor.retrain(retraining_request(instance, decision))
             elif step == "week" or as_of.weekday() == MONDAY:
-                history = postgres.retraining.history(as_of, training=False)
-                refresh = decide_refresh(history, policy.retraining(), as_of)
+                refresh = refresh_decision(instance, postgres, registry, policy, as_of)
                 if refresh.retrain:
                     conductor.run("weekly_retraining_evaluation", {**tags, **decided(refresh).as_tags()})
             for line in _told(postgres, as_of, decision.reason):

@@ -3,19 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pandas as pd
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from pl_predictor import tables
 from pl_predictor.core.feed_contract import teams_in
 from pl_predictor.core.promotion import Ruling, Windows
-from pl_predictor.core.retraining import History
+from pl_predictor.core.retraining import History, Serving
 from pl_predictor.storage.connection import read
 
 Event = Literal["promoted", "refused", "rolled_back"]
+VERDICTS: Final[tuple[Event, ...]] = ("promoted", "refused")
+EVENTS: Final[tuple[Event, ...]] = (*VERDICTS, "rolled_back")
 TABLE = tables.retraining_events
 
 
@@ -86,11 +88,12 @@ class RetrainingStorage:
         assert decided is not None, "a row that is refused for a conflict is there"
         return decided
 
-    def keep_rollback(self, occasion: Occasion, *, champion: str, previous: str) -> None:
-        """Record that `previous` was put back in the place of `champion`."""
+    def keep_rollback(self, occasion: Occasion, *, champion: str, previous: str) -> Decided:
+        """Record that `previous` is put back in the place of `champion`."""
         verdict = f"version {previous} serves again in the place of version {champion}: {occasion.reason}"
         row = {"event": "rolled_back", "verdict": verdict, "champion_version": champion, "challenger_version": previous}
         self._insert(row, occasion)
+        return Decided("rolled_back", occasion.reason, verdict, champion, previous, occasion.as_of, None)
 
     def _insert(self, row: dict[str, Any], occasion: Occasion) -> None:
         why = {
@@ -120,29 +123,35 @@ class RetrainingStorage:
         with self._engine.connect() as connection:
             return connection.scalar(query)
 
+    def newest(self, as_of: datetime | None = None) -> Decided | None:
+        """The newest decision, a rollback included; with `as_of` the newest of those at that moment."""
+        return self._newest(true() if as_of is None else TABLE.c.as_of <= as_of, TABLE.c.id.desc(), events=EVENTS)
+
     def last_training(self, as_of: datetime) -> Decided | None:
         """The gate's newest verdict at `as_of`, on whatever version."""
-        return self._newest(TABLE.c.as_of <= as_of)
+        return self._newest(TABLE.c.as_of <= as_of, TABLE.c.as_of.desc(), TABLE.c.id.desc())
 
-    def _newest(self, condition: Any) -> Decided | None:
+    def _newest(self, condition: Any, *order: Any, events: Sequence[Event] = VERDICTS) -> Decided | None:
         names = ("event", "reason", "verdict", "champion_version", "challenger_version", "as_of", "last_match")
         query = (
             select(*(TABLE.c[name] for name in names))
-            .where(TABLE.c.event.in_(("promoted", "refused")), condition)
-            .order_by(TABLE.c.as_of.desc(), TABLE.c.id.desc())
+            .where(TABLE.c.event.in_(events), condition)
+            .order_by(*order)
             .limit(1)
         )
         with self._engine.connect() as connection:
             found = connection.execute(query).one_or_none()
         return None if found is None else Decided(**found._mapping)
 
-    def history(self, as_of: datetime, *, training: bool) -> History:
-        """What a decision at `as_of` rests on. training: a run trains already."""
-        last = self.last_training(as_of)
+    def history(self, as_of: datetime, champion: Serving | None, *, training: bool) -> History:
+        """What a decision at `as_of` rests on. champion: who serves then; training: a run trains already."""
+        decided, trained = self.newest(as_of), self.last_training(as_of)
+        seen = None if champion is None else champion.last_match
         return History(
-            champion=self.champion(as_of),
-            last_training=None if last is None else last.as_of,
-            new_results=self._results_after(last.last_match if last else None, as_of),
+            champion=None if champion is None else champion.version,
+            last_decision=None if decided is None else decided.as_of,
+            new_results=self._results_after(seen if trained is None else trained.last_match, as_of),
+            unseen=self._results_after(seen, as_of),
             training=training,
             close_season=self._season_is_over(as_of),
         )

@@ -18,6 +18,7 @@ from pl_predictor.core.combination import decide
 from pl_predictor.core.evidence import JUDGED, RECENT, SKILL, SKILL_EXPECTED, Evidence, evidence
 from pl_predictor.core.features import MARKET
 from pl_predictor.core.matches import OUTCOMES
+from pl_predictor.core.retraining import SKILL_CHECK
 from pl_predictor.core.scoring import PROBABILITIES, log_loss, one_hot
 from pl_predictor.core.verdicts import Verdict, at_least, near_promotion, skill
 from pl_predictor.settings import Settings
@@ -161,7 +162,7 @@ def look(settled: pd.DataFrame, log_loss_at_promotion: float) -> Look:
     verdicts = {
         "accuracy": at_least(found.get("accuracy"), policy["min_accuracy"], sample),
         "f1_weighted": at_least(found.get("f1_weighted"), policy["min_weighted_f1"], sample),
-        "skill": skill(realised, expected, policy["min_skill"], sample),
+        SKILL_CHECK: skill(realised, expected, policy["min_skill"], sample),
         "log_loss": near_promotion(found.get("log_loss"), log_loss_at_promotion, rise, sample),
     }
     return Look(len(settled), found, verdicts)

@@ -162,9 +162,10 @@ class Platform:
         number of matches that are settled."""
         for n in range(self.since + WEEK, until + 1, WEEK):
             as_of, history = self._moment(n), self._history(n)
-            decision = decide(self._evidence(n, as_of), history, RETRAINING, as_of)
+            evidence = self._evidence(n, as_of)
+            decision = decide(evidence, history, RETRAINING, as_of)
             if not decision.retrain:
-                decision = decide_refresh(history, RETRAINING, as_of)
+                decision = decide_refresh(evidence, history, RETRAINING, as_of)
             if decision.cause is not None:
                 gate = self.challenge(n, decision.cause)
                 self.gates.append(gate)
@@ -217,7 +218,14 @@ class Platform:
     def _history(self, n: int) -> History:
         trained_on, last_training = self.trained[-1]
         over = n % SEASON == 0
-        return History(self.champion.name, last_training, n - trained_on, training=False, close_season=over)
+        return History(
+            champion=self.champion.name,
+            last_decision=last_training,
+            new_results=n - trained_on,
+            unseen=n - self.champion.trained_on,
+            training=False,
+            close_season=over,
+        )
 
     def _moment(self, n: int) -> datetime:
         """The Tuesday after a matchweek, when all of its results are known."""

@@ -7,7 +7,7 @@ import pytest
 from pl_predictor.core.evidence import RECENT, SKILL, SKILL_EXPECTED, Evidence, evidence
 from pl_predictor.core.features import MARKET
 from pl_predictor.core.scoring import METRICS, scorecard
-from pl_predictor.core.sequential import alpha_of_a_check, anytime_multiplier
+from pl_predictor.core.sequential import SHARES, alpha_of_a_check, anytime_multiplier
 from pl_predictor_tests.core.test_scoring import forecasts
 
 
@@ -18,7 +18,7 @@ def found(settled: pd.DataFrame, *, window: int = 380, skill_window: int = 80) -
 
 def test_a_bound_lies_so_many_standard_errors_off_as_all_looks_need() -> None:
     accuracy = found(forecasts(200, days=40), window=190)["accuracy"]
-    alpha = alpha_of_a_check(0.05, 190)
+    alpha = alpha_of_a_check(0.05, 190, SHARES["score"])
     assert (accuracy.n, accuracy.alpha) == (190, alpha)
     assert accuracy.standard_error is not None
     margin = anytime_multiplier(190, alpha) * accuracy.standard_error
@@ -35,7 +35,7 @@ def test_recent_skill_is_that_of_the_latest_forecasts_with_a_market() -> None:
     for name in (SKILL, SKILL_EXPECTED):
         assert scores[RECENT[name]].value == pytest.approx(expected[name])
         assert scores[RECENT[name]].n == 80
-        assert scores[RECENT[name]].alpha == alpha_of_a_check(0.05, 80)
+        assert scores[RECENT[name]].alpha == alpha_of_a_check(0.05, 80, SHARES["skill"])
         assert scores[name].n == 150
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pl_predictor.core.retraining import (
     CAUSES,
     DRIFT_CHECK,
+    SKILL_CHECK,
     Cause,
     Finding,
     History,
@@ -19,14 +20,16 @@ from pl_predictor.core.retraining import (
     decide,
     decide_refresh,
     objection,
-    refusal,
+    refresh_is_due,
 )
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 POLICY = RetrainingPolicy(cooldown=14 * DAY, min_new_results=20, refresh_results=100)
-READY = History(champion="3", last_training=NOW - 30 * DAY, new_results=40, training=False, close_season=False)
+READY = History(
+    champion="3", last_decision=NOW - 30 * DAY, new_results=40, unseen=40, training=False, close_season=False
+)
 ACCURACY, F1 = "accuracy_above_threshold", "weighted_f1_above_threshold"
 Outcome = Literal["passed", "WARN", "ERROR"]
 
@@ -89,14 +92,14 @@ def test_a_failure_trains_and_its_cause_and_evidence_say_which(
 
 AGAINST: dict[str, tuple[dict[str, Any], str | None]] = {
     "nothing": ({}, None),
-    "no training ever": ({"last_training": None, "new_results": 0}, None),
+    "no decision ever": ({"last_decision": None}, None),
     "under way": ({"training": True}, "a training is under way"),
     "close season": ({"close_season": True}, "it is the close season: nothing new can be learnt, or tried, before the"),
     "cooldown": (
-        {"last_training": NOW - 14 * DAY + SECOND},
-        "the last training was at 2024-01-01 12:00 UTC; the cooldown ends at 2024-01-15 12:00",
+        {"last_decision": NOW - 14 * DAY + SECOND},
+        "the last decision was at 2024-01-01 12:00 UTC; the cooldown ends at 2024-01-15 12:00",
     ),
-    "cooldown has just ended": ({"last_training": NOW - 14 * DAY}, None),
+    "cooldown has just ended": ({"last_decision": NOW - 14 * DAY}, None),
     "too little is new": ({"new_results": 19}, "19 results are new since the last training, and 20 are needed"),
     "just enough is new": ({"new_results": 20}, None),
 }
@@ -105,7 +108,7 @@ AGAINST: dict[str, tuple[dict[str, Any], str | None]] = {
 @pytest.mark.parametrize(("state", "refused"), AGAINST.values(), ids=AGAINST)
 def test_what_stands_against_a_training_holds_whatever_failed(state: dict[str, Any], refused: str | None) -> None:
     history = replace(READY, **state)
-    found = refusal(history, POLICY, NOW, min_new_results=20)
+    found = objection("degradation", history, POLICY, NOW)
     decision = decide([said(ACCURACY, "ERROR"), said(DRIFT_CHECK, "ERROR")], history, POLICY, NOW)
     assert decision.retrain is (refused is None)
     if refused is None:
@@ -119,17 +122,41 @@ def test_what_stands_against_a_training_holds_whatever_failed(state: dict[str, A
 @pytest.mark.parametrize(
     ("state", "due", "reason"),
     [
-        ({"new_results": 100}, True, "100 results are new since the last training"),
-        ({"new_results": 99}, False, "99 results are new since the last training, and 100 are needed"),
-        ({"new_results": 100, "training": True}, False, "a training is under way"),
-        ({"new_results": 100, "last_training": NOW - 13 * DAY}, False, "the last training was at 2024-01-02 12:00 UTC"),
+        ({"unseen": 100}, True, "100 results are new since the champion's training"),
+        ({"unseen": 100, "new_results": 0}, True, "100 results are new since the champion's training"),
+        ({"unseen": 99}, False, "99 results are new since the champion's training, and 100 are needed"),
+        ({"unseen": 100, "training": True}, False, "a training is under way"),
+        ({"unseen": 100, "last_decision": NOW - 13 * DAY}, False, "the last decision was at 2024-01-02 12:00 UTC"),
     ],
-    ids=["enough", "one too few", "under way", "cooldown"],
+    ids=["enough", "enough, though a refused one has seen them", "one too few", "under way", "cooldown"],
 )
-def test_a_routine_training_is_due_when_enough_is_new(state: dict[str, Any], due: bool, reason: str) -> None:
-    decision = decide_refresh(replace(READY, **state), POLICY, NOW)
+def test_a_routine_training_is_due_when_the_champion_has_not_seen_enough(
+    state: dict[str, Any], due: bool, reason: str
+) -> None:
+    history = replace(READY, **state)
+    decision = decide_refresh([], history, POLICY, NOW)
+    assert refresh_is_due(history, POLICY) is (history.unseen >= 100)
     assert (decision.retrain, decision.cause) == (due, "routine" if due else None)
     assert decision.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "unseen", "due"),
+    [
+        (said(SKILL_CHECK, "passed"), 100, True),
+        (said(SKILL_CHECK, "WARN"), 199, False),
+        (said(SKILL_CHECK, "WARN"), 200, True),
+        (said(SKILL_CHECK, "WARN", model_version="2"), 100, True),
+        (said(SKILL_CHECK, "WARN", crashed=True), 100, True),
+        (said(ACCURACY, "WARN"), 100, True),
+        (said(DRIFT_CHECK, "ERROR"), 100, True),
+    ],
+    ids=["passes", "fails", "fails for too long", "of another version", "crashed", "of accuracy", "of drift"],
+)
+def test_a_routine_training_is_put_off_while_skill_fails(verdict: Finding, unseen: int, due: bool) -> None:
+    decision = decide_refresh([verdict], replace(READY, unseen=unseen), POLICY, NOW)
+    assert decision.retrain is due
+    assert due or decision.reason == f"199 results are unseen, but {SKILL_CHECK} fails: its evidence would be lost"
 
 
 @pytest.mark.parametrize("cause", CAUSES)
@@ -147,7 +174,7 @@ def test_a_routine_training_is_due_when_enough_is_new(state: dict[str, Any], due
 def test_what_is_decided_is_asked_again_when_its_turn_comes(
     cause: Cause, new_results: int, last: int, force: bool, allowed: set[str]
 ) -> None:
-    history = replace(READY, new_results=new_results, last_training=NOW - last * DAY)
+    history = replace(READY, new_results=new_results, unseen=new_results, last_decision=NOW - last * DAY)
     assert (objection(cause, history, POLICY, NOW, force=force) is None) is (cause in allowed)
 
 
@@ -172,31 +199,33 @@ def test_no_two_trainings_are_within_a_cooldown_whatever_the_checks_say(
 ) -> None:
     """Each look sees new verdicts on who serves; a training may change who does, and restarts the count of results."""
     policy = RetrainingPolicy(cooldown, min_new_results=20, refresh_results=100, warnings=warnings)
-    history, now, trained, keys = History("1", None, 0, False, False), NOW, list[datetime](), list[str]()
+    history, now, trained, keys = History("1", None, 0, 0, False, False), NOW, list[datetime](), list[str]()
     for number, look in enumerate(looks):
         now += timedelta(hours=look["hours"])
-        history = replace(history, new_results=history.new_results + look["results"])
-        about = {"as_of": now, "run_id": f"run-{number}", "model_version": str(history.champion)}
+        new, unseen = history.new_results + look["results"], history.unseen + look["results"]
+        history = replace(history, new_results=new, unseen=unseen)
+        about = {"as_of": now, "last_kickoff": now, "model_version": str(history.champion)}
         verdicts = [said(ACCURACY, look["accuracy"], **about), said(DRIFT_CHECK, look["drift"], **about)]
         decisions = [decide(verdicts, history, policy, now)]
-        decisions += [decide_refresh(history, policy, now)] if look["routine"] else []
+        decisions += [decide_refresh(verdicts, history, policy, now)] if look["routine"] else []
         for decision in decisions:
             if decision.retrain and decision.cause and objection(decision.cause, history, policy, now) is None:
                 trained.append(now)
                 keys += [decision.key] if decision.key else []
                 champion = str(number + 2) if look["promoted"] else history.champion
-                history = replace(history, champion=champion, last_training=now, new_results=0)
+                unseen = 0 if look["promoted"] else history.unseen
+                history = replace(history, champion=champion, last_decision=now, new_results=0, unseen=unseen)
     assert all(later - earlier >= cooldown for earlier, later in pairwise(trained))
     assert len(set(keys)) == len(keys)
 
 
 def test_a_model_that_goes_on_failing_is_trained_again_as_soon_as_it_may_be() -> None:
-    history, trained = replace(READY, last_training=None), list[int]()
+    history, trained = replace(READY, last_decision=None), list[int]()
     for day in range(50):
         now = NOW + day * DAY
         if decide([said(ACCURACY, "ERROR", as_of=now)], history, POLICY, now).retrain:
             trained.append(day)
-            history = replace(history, last_training=now)
+            history = replace(history, last_decision=now)
     assert trained == [0, 14, 28, 42]
 
 
@@ -206,6 +235,7 @@ def test_the_same_evidence_has_the_same_key_in_any_order_and_other_evidence_anot
     def key(*evidence: Finding) -> str:
         return decide(evidence, READY, POLICY, NOW).key
 
-    assert key(one, other) == key(other, one) == key(replace(one, words="in other words"), other)
-    keys = {key(one, other), key(one), key(other), key(replace(one, run_id="run-2"), other)}
-    assert len(keys) == 4
+    assert key(one, other) == key(other, one) == key(replace(one, run_id="run-2", as_of=NOW + DAY), other)
+    later = replace(one, last_kickoff=NOW)
+    assert key(later) == f"{ACCURACY} of version 3 until 2024-01-15 12:00"
+    assert len({key(one, other), key(one), key(other), key(later, other)}) == 4

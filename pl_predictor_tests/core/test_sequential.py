@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pl_predictor.core.sequential import CHECKS, SEASON, alpha_of_a_check, anytime_multiplier
+from pl_predictor.core.sequential import SEASON, SHARES, alpha_of_a_check, anytime_multiplier
 
 STREAMS = 4_000
 FIRST_LOOK = 50
@@ -53,13 +53,14 @@ def test_a_growing_sample_crosses_the_bound_at_some_look_as_rarely_as_promised_a
     assert share_that_ever_cross(np.full(SEASON, 1.645), SEASON, seed=1) > 0.15
 
 
-@pytest.mark.parametrize("window", [80, 380])
+@pytest.mark.parametrize(("window", "share"), [(80, SHARES["skill"]), (380, SHARES["score"])], ids=["skill", "score"])
 @pytest.mark.parametrize("after", [0, 380], ids=["a new model", "a model of a year ago"])
-def test_a_window_that_slides_keeps_to_its_checks_share_of_the_season(window: int, after: int) -> None:
-    share = multipliers(window, alpha_of_a_check(0.05, window))
-    assert share_that_ever_cross(share, window, seed=2, after=after) <= 0.05 / CHECKS
+def test_a_window_that_slides_keeps_to_its_checks_share_of_the_season(window: int, share: float, after: int) -> None:
+    bounds = multipliers(window, alpha_of_a_check(0.05, window, share))
+    assert share_that_ever_cross(bounds, window, seed=2, after=after) <= 0.05 * share
 
 
 def test_the_checks_and_the_windows_of_a_season_share_its_chance() -> None:
-    assert alpha_of_a_check(0.05, SEASON) == pytest.approx(0.05 / CHECKS / 2)
-    assert alpha_of_a_check(0.05, 95) == pytest.approx(0.05 / CHECKS / 5)
+    assert SHARES["skill"] + 3 * SHARES["score"] == pytest.approx(1.0), "accuracy, weighted F1, log loss: three scores"
+    assert alpha_of_a_check(0.05, SEASON, SHARES["skill"]) == pytest.approx(0.05 / 2 / 2)
+    assert alpha_of_a_check(0.05, 95, SHARES["score"]) == pytest.approx(0.05 / 6 / 5)

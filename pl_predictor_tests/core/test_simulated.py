@@ -6,6 +6,7 @@
 import numpy as np
 import pytest
 
+from pl_predictor.core.retraining import SKILL_CHECK
 from pl_predictor.core.scoring import scorecard
 from pl_predictor_tests.core.simulated import SEASON, changed_season, fit, forecasts, league, looks, quiet_season
 
@@ -53,12 +54,12 @@ def test_nothing_is_an_error_in_quiet_seasons() -> None:
 def test_a_change_that_costs_much_is_an_error_within_ten_matchweeks() -> None:
     seen = [changed_season(seed) for seed in (7, 21, 35, 49)]
     assert all(one.after is not None and one.after <= 100 for one in seen)
-    assert {name for one in seen for name in one.by} == {"skill"}
+    assert {name for one in seen for name in one.by} == {SKILL_CHECK}
 
 
 def test_without_odds_nobody_says_so_much_from_the_skill() -> None:
     champion = fit(league(4, 1))
     made = forecasts(league(1, 2), champion, odds=False)
     (look,) = looks(made, champion, first=SEASON, last=SEASON)
-    assert look.verdicts["skill"].passed
-    assert "nothing to judge" in look.verdicts["skill"].words
+    assert look.verdicts[SKILL_CHECK].passed
+    assert "nothing to judge" in look.verdicts[SKILL_CHECK].words

@@ -34,6 +34,7 @@ pytestmark = [
 
 DATABASES = ("postgres_db", "dagster_db", "mlflow_db")
 FIRST = "2023-12-29T20:00:00+00:00"
+MONDAY = "2024-01-15T02:00:00+00:00"
 LATER = "2024-01-05T20:00:00+00:00"
 """A week after the first training, when the forecasts that it made have their results."""
 
@@ -74,14 +75,16 @@ def launch(
     **typed: Any,
 ) -> dg.ExecuteInProcessResult:
     """A job to its end, in this process: all of its assets, or `only` these of it, where those before are as they
-    were at that moment. typed: what a person types for trained_model in the launchpad."""
+    were at that moment. typed: what a person types in the launchpad."""
     with exported(settings), dg.DagsterInstance.get() as instance:
         defs = build_defs({"policy": Policy.from_settings(settings.model_copy(update=policy or {}))})
         return defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in only] or None,
             tags={AS_OF_TAG: as_of, **(tags or {})},
-            run_config={"ops": {"trained_model": {"config": typed}}} if typed else {},
+            run_config={"ops": {"champion" if job == "rollback" else "trained_model": {"config": typed}}}
+            if typed
+            else {},
             raise_on_error=False,
         )
 
@@ -113,20 +116,26 @@ def versions(settings: Settings) -> int:
     return count(settings, "SELECT count(*) FROM model_versions", settings.mlflow_db)
 
 
-def test_an_emergency_needs_a_reason(installed: Settings) -> None:
-    result = launch(installed, "emergency_retraining", FIRST, only=["trained_model"], force=True, reason=" ")
-    failure = result.failure_data_for_node("trained_model")
+@pytest.mark.parametrize(
+    ("job", "asset", "words"),
+    [
+        ("emergency_retraining", "trained_model", "an emergency needs a reason: write it in the launchpad"),
+        ("rollback", "champion", "a rollback needs a reason: write it in the launchpad"),
+    ],
+)
+def test_what_a_person_asks_for_needs_a_reason(installed: Settings, job: str, asset: str, words: str) -> None:
+    failure = launch(installed, job, FIRST, only=[asset], reason=" ").failure_data_for_node(asset)
     assert failure is not None
     assert failure.error is not None
     assert failure.error.cause is not None
-    assert "an emergency needs a reason: write it in the launchpad" in failure.error.cause.message
-    assert versions(installed) == 1
+    assert words in failure.error.cause.message
+    assert (versions(installed), len(events(installed))) == (1, 1)
 
 
 def test_an_emergency_without_force_waits_for_the_end_of_the_cooldown(installed: Settings) -> None:
     asked = launch(installed, "emergency_retraining", FIRST, only=["trained_model"], reason="the coach was sacked")
     told = shown(asked, "trained_model")
-    cooling = "the last training was at 2023-12-29 20:00 UTC; the cooldown ends at 2024-01-12 20:00"
+    cooling = "the last decision was at 2023-12-29 20:00 UTC; the cooldown ends at 2024-01-12 20:00"
     assert (told["cause"], told["version"], told["reason"]) == ("emergency", "1", cooling)
     assert versions(installed) == 1
 
@@ -150,7 +159,7 @@ def test_a_forced_emergency_trains_a_version_that_is_judged_and_recorded(
 ) -> None:
     told = shown(forced, "champion")
     assert (told["version"], told["challenger"]) == ("1", "2")
-    assert told["verdict"].startswith("refused: not better beyond noise (past seasons +0.0000")
+    assert told["verdict"].startswith("refused: not better beyond noise (past seasons no difference over")
     assert "reason" not in told
     row = events(installed).iloc[-1]
     shown_there = ("event", "cause", "reason", "champion_version", "challenger_version", "dagster_run_id")
@@ -191,18 +200,33 @@ def test_a_routine_training_that_is_not_worse_serves_and_can_be_put_back(
     installed: Settings, forced: dg.ExecuteInProcessResult
 ) -> None:
     assert forced.success
-    result = launch(installed, "weekly_retraining_evaluation", "2024-01-15T02:00:00+00:00", policy=ROUTINE)
+    result = launch(installed, "weekly_retraining_evaluation", MONDAY, policy=ROUTINE)
     told = shown(result, "champion")
     assert (told["version"], told["verdict"][:9]) == ("3", "promoted:")
     assert aliases(installed) == {"champion": "3", "previous": "1"}
     assert str(shown(result, "predictions")["model"]).endswith("/versions/3")
-    put_back = run("rollback", "--reason", "it never says draw", env=using(installed))
+    env = {**using(installed), "PL_AS_OF": MONDAY}
+    put_back = run("rollback", "--reason", "it never says draw", env=env)
     assert (put_back.returncode, put_back.stdout.splitlines()[-1:]) == (0, ["version 1 serves again"]), put_back.stderr
     assert aliases(installed) == {"champion": "1"}
     row = events(installed).iloc[-1]
     shown_there = ("event", "cause", "reason", "champion_version", "challenger_version")
     assert [row[name] for name in shown_there] == ["rolled_back", "rollback", "it never says draw", "3", "1"]
     assert tags_of(installed, "3")[VERDICT_TAG] == "rolled_back"
+    made = f"SELECT count(*) FROM model_predictions WHERE as_of = '{MONDAY}' AND model_version = "
+    assert count(installed, f"{made} '1'") == count(installed, f"{made} '3'") > 0
+
+
+def test_a_rollback_that_was_killed_before_it_moved_an_alias_is_completed_by_the_next_run(installed: Settings) -> None:
+    """The state that it leaves: its row is there, and the aliases are those of before."""
+    assert events(installed).iloc[-1]["event"] == "rolled_back"
+    client = ModelRegistry.from_settings(installed).client()
+    for alias, version in (("champion", "3"), ("previous", "1")):
+        client.set_registered_model_alias(MODEL_NAME, alias, version)
+    told = shown(launch(installed, "daily_predictions", MONDAY, only=["champion"]), "champion")
+    assert (told["version"], told["reason"]) == ("1", "a rollback that was interrupted is complete now")
+    assert aliases(installed) == {"champion": "1"}
+    assert events(installed)["event"].tolist().count("rolled_back") == 1
 
 
 def test_a_first_version_whose_run_was_killed_before_it_challenged_is_completed(

@@ -155,13 +155,13 @@ def test_a_refused_version_never_serves_in_a_champions_place(three_versions: Mod
     """Where the champion knows too much, the newest one does that the gate has not refused."""
     before = AS_OF - DAY
     assert three_versions.serving(before).version == "3"
-    three_versions.note(three_versions.serving(before), {VERDICT_TAG: REFUSED})
+    three_versions.note(three_versions.serving(before).version, {VERDICT_TAG: REFUSED})
     assert three_versions.serving(before).version == "2"
 
 
 def test_a_refused_version_serves_neither_where_nobody_else_can(three_versions: ModelRegistry) -> None:
     only = three_versions.serving(AS_OF - 4 * DAY)
-    three_versions.note(only, {VERDICT_TAG: REFUSED})
+    three_versions.note(only.version, {VERDICT_TAG: REFUSED})
     assert three_versions.server(AS_OF - 4 * DAY) is None
 
 
@@ -251,7 +251,7 @@ def test_nobody_goes_back_to_a_model_whose_features_are_no_more(
 def test_who_was_refused_or_taken_back_never_serves_in_a_champions_place(
     registry: ModelRegistry, three: list[ModelVersion], verdict: str
 ) -> None:
-    registry.note(three[2], {"verdict": verdict})
+    registry.note(three[2].version, {"verdict": verdict})
     serving = registry.server(AS_OF)
     assert serving is not None
     assert serving.version == "2"

@@ -1,5 +1,6 @@
 """Decisions about who serves: one a version, in order, and what the next decision rests on."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -89,8 +90,9 @@ def test_who_serves_and_the_last_training_are_those_of_the_moment(
     keep(storage, "4", PROMOTED, NOW + 4 * DAY)
     as_of = NOW + days * DAY
     assert storage.champion(as_of) == serves
-    last = storage.last_training(as_of)
+    last, newest = storage.last_training(as_of), storage.newest(as_of)
     assert (last.as_of if last else None) == (None if last_training is None else NOW + last_training * DAY)
+    assert (newest.as_of if newest else None) == (None if days < 0 else as_of), "a rollback is a decision, too"
 
 
 @pytest.mark.parametrize("event", ["promoted", "refused", "rolled_back", "forgotten"])
@@ -109,11 +111,19 @@ def test_the_database_knows_three_kinds_of_events(engine: Engine, storage: Retra
             assert connection.execute(copy, {"event": event}).rowcount == 1
 
 
+@dataclass
+class Champion:
+    """Who serves (core.retraining.Serving)."""
+
+    version: str
+    last_match: datetime | None
+
+
 # --- what a decision rests on ----------------------------------------------------------------------------------------
 
 
 def test_without_any_match_or_decision_nothing_is_known(storage: RetrainingStorage) -> None:
-    assert storage.history(NOW, training=True) == History(None, None, 0, True, False)
+    assert storage.history(NOW, None, training=True) == History(None, None, 0, 0, True, False)
 
 
 def test_results_are_new_that_the_last_training_had_not_seen_and_that_are_known(
@@ -132,14 +142,18 @@ def test_results_are_new_that_the_last_training_had_not_seen_and_that_are_known(
     )
     store.store_matches(matches(played("Watford", "Stoke", "2024-01-15 11:30", 0, 0)), "test", division="E1")
 
-    def new_results(as_of: datetime) -> int:
-        return storage.history(as_of, training=False).new_results
+    champion = Champion("1", LAST_MATCH)
 
-    assert [new_results(NOW + days * DAY) for days in (-5, -1, 0, 9)] == [0, 1, 3, 4]
+    def new_results(as_of: datetime, serves: Champion | None = champion) -> int:
+        return storage.history(as_of, serves, training=False).new_results
+
+    assert [new_results(NOW + days * DAY, None) for days in (-5, -1, 0, 9)] == [0, 1, 3, 4]
+    assert [new_results(NOW), new_results(NOW + 9 * DAY)] == [1, 2], "of a version that no decision knows"
     keep(storage, "1", last_match=LAST_MATCH, as_of=NOW - timedelta(hours=1))
     assert [new_results(NOW), new_results(NOW + 9 * DAY)] == [1, 2]
     keep(storage, "2", REFUSED, NOW + 2 * DAY, last_match=LAST_MATCH + 2 * DAY)
     assert new_results(NOW + 9 * DAY) == 0, "what was refused had seen them, too"
+    assert storage.history(NOW + 9 * DAY, champion, training=False).unseen == 2, "and the champion has not"
 
 
 def test_the_close_season_is_from_the_last_result_to_the_first_kick_off_of_the_next(
@@ -165,7 +179,7 @@ def test_the_close_season_is_from_the_last_result_to_the_first_kick_off_of_the_n
     )
 
     def closed(as_of: datetime) -> bool:
-        return storage.history(as_of, training=False).close_season
+        return storage.history(as_of, None, training=False).close_season
 
     assert not closed(end + 30 * DAY), "a result is missing: the season is not over"
     store.store_matches(matches(last), "test")

@@ -1,0 +1,59 @@
+"""The decisions to train a model: what the checks said, what the tables and the registry know, and the rule on it.
+
+Here: the facts of a decision, gathered at one moment. Not here: the rule (core/retraining.py), who asks
+(sensors.py, schedules.py, services/replay.py).
+"""
+
+from datetime import datetime
+
+import dagster as dg
+
+from pl_predictor.assets.occasion import CAUSE_TAG, decided
+from pl_predictor.core.retraining import CAUSES, Decision, Finding, History, decide, decide_refresh
+from pl_predictor.findings import finding
+from pl_predictor.quality_checks import QUALITY_KEYS
+from pl_predictor.resources.match_feed import AS_OF_TAG
+from pl_predictor.resources.model_registry import ModelRegistry
+from pl_predictor.resources.policy import Policy
+from pl_predictor.resources.postgres import Postgres
+
+UNFINISHED = [
+    *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
+    *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
+]
+
+
+def findings(instance: dg.DagsterInstance) -> list[Finding]:
+    """The newest verdict of each check of quality and drift that has come to one on a model."""
+    return [one for key in QUALITY_KEYS if (one := finding(instance, key)) is not None]
+
+
+def retraining_decision(
+    instance: dg.DagsterInstance, postgres: Postgres, registry: ModelRegistry, policy: Policy, as_of: datetime
+) -> Decision:
+    """Whether what the checks found calls for a training at `as_of` (UTC)."""
+    found = findings(instance)
+    if not found:
+        return Decision(False, "no check has come to a verdict on a model yet")
+    return decide(found, _history(instance, postgres, registry, as_of), policy.retraining(), as_of)
+
+
+def refresh_decision(
+    instance: dg.DagsterInstance, postgres: Postgres, registry: ModelRegistry, policy: Policy, as_of: datetime
+) -> Decision:
+    """Whether a routine training is due at `as_of` (UTC)."""
+    history = _history(instance, postgres, registry, as_of)
+    return decide_refresh(findings(instance), history, policy.retraining(), as_of)
+
+
+def retraining_request(instance: dg.DagsterInstance, decision: Decision) -> dg.RunRequest:
+    """The run that a decision to train asks for: at the moment of its newest evidence, and once for it."""
+    newest = max(decision.evidence, key=lambda one: one.as_of)
+    judged = instance.get_run_by_id(newest.run_id)
+    moment = {name: judged.tags[name] for name in (AS_OF_TAG,) if judged is not None and name in judged.tags}
+    return dg.RunRequest(run_key=decision.key, tags={**decided(decision).as_tags(), **moment})
+
+
+def _history(instance: dg.DagsterInstance, postgres: Postgres, registry: ModelRegistry, as_of: datetime) -> History:
+    training = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED, tags={CAUSE_TAG: list(CAUSES)})) > 0
+    return postgres.retraining.history(as_of, registry.server(as_of), training=training)
