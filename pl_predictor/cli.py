@@ -107,7 +107,13 @@ def backtest(first: int, last: int, no_odds: bool, out: Path | None) -> None:
 @click.option("--first", metavar="DATE", help="the first moment to live, UTC; else a step after what was lived")
 @click.option("--last", metavar="DATE", help="the last one; else the source's end")
 @click.option("--step", type=click.Choice(["week", "day"]), default="week", show_default=True)
-@click.option("--every", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="wait between ticks")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="from tick to tick; one that fails is tried again, up to three times",
+)
 @click.option("--in-process", is_flag=True, help="quickly: in this process, without the daemon and its sensors")
 def replay(first: str | None, last: str | None, step: str, every: float, in_process: bool) -> None:
     """Live a past season again: forecasts, results, checks, retrainings, promotions, exactly as live.
