@@ -89,6 +89,7 @@ def test_who_serves_and_the_last_training_are_those_of_the_moment(
     keep(storage, "4", PROMOTED, NOW + 4 * DAY)
     as_of = NOW + days * DAY
     assert storage.champion(as_of) == serves
+    assert storage.champion() == "4", "and by the newest decision"
     last = storage.last_training(as_of)
     assert (last.as_of if last else None) == (None if last_training is None else NOW + last_training * DAY)
 
@@ -114,6 +115,7 @@ def test_the_database_knows_three_kinds_of_events(engine: Engine, storage: Retra
 
 def test_without_any_match_or_decision_nothing_is_known(storage: RetrainingStorage) -> None:
     assert storage.history(NOW, training=True) == History(None, None, 0, True, False)
+    assert storage.champion() is None
 
 
 def test_results_are_new_that_the_last_training_had_not_seen_and_that_are_known(
