@@ -118,7 +118,8 @@ def backtest(first: int, last: int, no_odds: bool, out: Path | None) -> None:
 def replay(first: str | None, last: str | None, step: str, every: float, in_process: bool) -> None:
     """Live a past season again: forecasts, results, checks, retrainings, promotions, exactly as live.
 
-    The servers of this home must run (`make up`), unless it is lived in this process.
+    The servers of this home must run (`make up`), unless it is lived in this process, as the past of a live source is:
+    in a home (PL_HOME) that has not lived the present.
     """
     from pl_predictor.services import replay as replaying
     from pl_predictor.services.environment import ready

@@ -171,19 +171,25 @@ def _require_the_past(settings: Settings, ticks: list[datetime]) -> None:
         raise PredictorError(f"--last {ticks[-1].isoformat()} is still to come: a replay lives the past")
 
 
+NEWEST_WORK = """
+    SELECT max(as_of) FROM
+        (SELECT as_of FROM model_predictions UNION ALL SELECT as_of FROM retraining_events) work
+"""
+
+
 def _lived(instance: "dg.DagsterInstance", postgres: "Postgres", ticks: list[datetime]) -> datetime | None:
     """The newest moment that this home has lived by a replay; PredictorError where it knows later ones otherwise."""
     from pl_predictor.resources.match_feed import newest_replayed
 
     lived = newest_replayed(instance)
     with postgres.engine.connect() as connection:
-        newest = connection.scalar(text("SELECT max(as_of) FROM model_predictions"))
+        newest = connection.scalar(text(NEWEST_WORK))
     later = newest is not None and newest >= ticks[0] and (lived is None or newest > lived)
     following = next((as_of for as_of in ticks if lived is None or as_of > lived), None)
     if later and not (following is not None and following >= newest and _begun(instance, newest)):
         raise PredictorError(
-            f"this home has forecasts of {newest:%Y-%m-%d %H:%M} UTC, which no replay made: begin later than that, or "
-            "choose an empty home with PL_HOME"
+            f"this home has forecasts or decisions of {newest:%Y-%m-%d %H:%M} UTC, which no replay made: begin later "
+            "than that, or choose an empty home with PL_HOME"
         )
     if lived is not None and ticks[-1] < lived:
         raise PredictorError(
@@ -270,7 +276,8 @@ def live_under_the_daemon(
 ) -> None:
     """A whole replay by the servers of this home, which must run; with `seconds` at that pace (`paced`).
 
-    first: None to go on a step after what this home has lived; last: None for the source's end.
+    first: None to go on a step after what this home has lived; last: None for the source's end. PredictorError for a
+    source of the present, which its servers go on to live, and train on.
     """
     import dagster as dg
 
@@ -278,11 +285,14 @@ def live_under_the_daemon(
     from pl_predictor.services.launching import UnderTheDaemon
 
     source = get_source(settings.source)
+    own, its_end = source.default_as_of(), source.end()
+    if own is None or its_end is None:
+        raise PredictorError(
+            f"the servers of the source {settings.source} live the present: replay its past in one process and an "
+            "empty home, with --in-process and PL_HOME"
+        )
     with dg.DagsterInstance.get() as instance:
-        lived = newest_replayed(instance) or source.default_as_of()
-        begin, end = first or (lived and lived + STEPS[step]), last or source.end()
-        if begin is None or end is None:
-            raise PredictorError(f"the source {settings.source} is of the present: say --first and --last")
+        begin, end = first or (newest_replayed(instance) or own) + STEPS[step], last or its_end
         if first is None and begin > end:
             say(f"All that the source has is lived: it ends at {end:%Y-%m-%d %H:%M} UTC")
             return

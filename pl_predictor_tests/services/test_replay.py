@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from pl_predictor.core.errors import PredictorError
+from pl_predictor.core.promotion import Ruling, Windows
 from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK, newest_replayed
-from pl_predictor.services.replay import TickFailed, moments, paced, replay
+from pl_predictor.services.replay import TickFailed, live_under_the_daemon, moments, paced, replay
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.retraining import Occasion, RetrainingStorage
 
 
 def at(day: str) -> datetime:
@@ -112,7 +114,9 @@ def forecast_at(settings: Settings, as_of: datetime) -> None:
 def test_a_home_that_knows_later_forecasts_is_not_mixed_with_a_replay(environment: Settings) -> None:
     forecast_at(environment, at("2023-12-29"))
     with dg.DagsterInstance.get() as instance:
-        with pytest.raises(PredictorError, match="has forecasts of 2023-12-29 00:00 UTC, which no replay made"):
+        with pytest.raises(
+            PredictorError, match="has forecasts or decisions of 2023-12-29 00:00 UTC, which no replay made"
+        ):
             lived(environment, instance, "2023-12-22", "2023-12-29")
         assert [day[:10] for job, day in lived(environment, instance, "2024-01-05") if job == "loop"] == ["2024-01-05"]
 
@@ -123,7 +127,9 @@ def test_a_tick_that_failed_after_it_had_forecast_is_lived_again_but_none_before
         for day, status in (("2024-01-05", dg.DagsterRunStatus.SUCCESS), ("2024-01-12", dg.DagsterRunStatus.FAILURE)):
             tags = {REPLAY_TAG: TICK, AS_OF_TAG: at(day).isoformat()}
             instance.add_run(dg.DagsterRun("loop", status=status, tags=tags))
-        with pytest.raises(PredictorError, match="has forecasts of 2024-01-12 00:00 UTC, which no replay made"):
+        with pytest.raises(
+            PredictorError, match="has forecasts or decisions of 2024-01-12 00:00 UTC, which no replay made"
+        ):
             lived(environment, instance, "2024-01-06", "2024-01-12")
         asked = lived(environment, instance, "2024-01-05", "2024-01-12")
     assert [day[:10] for job, day in asked if job == "loop"] == ["2024-01-12"]
@@ -194,6 +200,31 @@ def test_what_no_second_try_can_mend_ends_a_replay_that_keeps_a_pace_at_once(
     with dg.DagsterInstance.get() as instance, pytest.raises(PredictorError, match="which no replay made"):
         paced(environment, conductor, instance, [at(day) for day in TWO], "week", said.append, seconds=0.01)
     assert (conductor.asked, said) == ([], [])
+
+
+def test_a_home_that_decided_later_who_serves_is_not_mixed_with_a_replay(environment: Settings) -> None:
+    """A live one that has trained, and had no fixture to forecast."""
+    engine = open_engine(environment.database_url(environment.postgres_db))
+    RetrainingStorage(engine).keep(
+        Ruling(True, "first", "promoted: nobody served before"),
+        Occasion("first", "no model could serve", at("2024-01-12"), False, "abc", "run-1"),
+        champion=None,
+        challenger="1",
+        last_match=at("2024-01-01"),
+        windows=Windows(),
+    )
+    engine.dispose()
+    with (
+        dg.DagsterInstance.get() as instance,
+        pytest.raises(PredictorError, match="has forecasts or decisions of 2024-01-12 00:00 UTC, which no replay made"),
+    ):
+        lived(environment, instance, "2024-01-05", "2024-01-19")
+
+
+def test_the_past_of_a_live_source_is_not_lived_by_its_servers(environment: Settings, said: list[str]) -> None:
+    live = environment.model_copy(update={"source": "football-data"})
+    with pytest.raises(PredictorError, match=r"the servers of the source football-data live the present: .*--in-proc"):
+        live_under_the_daemon(live, at("2024-01-05"), at("2024-01-12"), "week", said.append)
 
 
 def test_a_live_source_has_no_future_to_replay(environment: Settings) -> None:
