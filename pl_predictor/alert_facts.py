@@ -104,14 +104,15 @@ def gather(
         unforecast=[Unforecast(*match) for match in due],
         forecasting=forecasting,
         listed=None if moment.replay else postgres.feed.fixture_state(moment.as_of),
-        registry_problem=_registry_problem(registry),
+        registry_problem=_registry_problem(registry, postgres.retraining.champion()),
     )
 
 
-def _registry_problem(registry: ModelRegistry) -> str | None:
-    """Why the registry does not answer; MLflow itself is not imported for that."""
+def _registry_problem(registry: ModelRegistry, serves: str | None) -> str | None:
+    """Why the registry does not answer, or is not the one that has the version that serves by the record."""
     try:
         registry.require_answer()
+        registry.require_version(serves)
     except PredictorError as error:
         return str(error)
     return None

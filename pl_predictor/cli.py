@@ -107,12 +107,19 @@ def backtest(first: int, last: int, no_odds: bool, out: Path | None) -> None:
 @click.option("--first", metavar="DATE", help="the first moment to live, UTC; else a step after what was lived")
 @click.option("--last", metavar="DATE", help="the last one; else the source's end")
 @click.option("--step", type=click.Choice(["week", "day"]), default="week", show_default=True)
-@click.option("--every", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="wait between ticks")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="from tick to tick; one that fails is tried again, up to three times",
+)
 @click.option("--in-process", is_flag=True, help="quickly: in this process, without the daemon and its sensors")
 def replay(first: str | None, last: str | None, step: str, every: float, in_process: bool) -> None:
     """Live a past season again: forecasts, results, checks, retrainings, promotions, exactly as live.
 
-    The servers of this home must run (`make up`), unless it is lived in this process.
+    The servers of this home must run (`make up`), unless it is lived in this process, as the past of a live source is:
+    in a home (PL_HOME) that has not lived the present.
     """
     from pl_predictor.services import replay as replaying
     from pl_predictor.services.environment import ready

@@ -4,6 +4,7 @@ Here: the facts of a decision, gathered at one moment. Not here: the rule (core/
 (sensors.py, schedules.py, services/replay.py).
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
@@ -23,37 +24,38 @@ UNFINISHED = [
 ]
 
 
-def findings(instance: dg.DagsterInstance) -> list[Finding]:
-    """The newest verdict of each check of quality and drift that has come to one on a model."""
-    return [one for key in QUALITY_KEYS if (one := finding(instance, key)) is not None]
+@dataclass(frozen=True)
+class Decisions:
+    """Where the facts of a decision are. Moments are UTC."""
 
+    instance: dg.DagsterInstance
+    postgres: Postgres
+    registry: ModelRegistry
+    policy: Policy
 
-def retraining_decision(
-    instance: dg.DagsterInstance, postgres: Postgres, registry: ModelRegistry, policy: Policy, as_of: datetime
-) -> Decision:
-    """Whether what the checks found calls for a training at `as_of` (UTC)."""
-    found = findings(instance)
-    if not found:
-        return Decision(False, "no check has come to a verdict on a model yet")
-    return decide(found, _history(instance, postgres, registry, as_of), policy.retraining(), as_of)
+    def findings(self) -> list[Finding]:
+        """The newest verdict of each check of quality and drift that has come to one on a model."""
+        return [one for key in QUALITY_KEYS if (one := finding(self.instance, key)) is not None]
 
+    def retraining(self, as_of: datetime) -> Decision:
+        """Whether what the checks found calls for a training at `as_of`."""
+        found = self.findings()
+        if not found:
+            return Decision(False, "no check has come to a verdict on a model yet")
+        return decide(found, self._history(as_of), self.policy.retraining(), as_of)
 
-def refresh_decision(
-    instance: dg.DagsterInstance, postgres: Postgres, registry: ModelRegistry, policy: Policy, as_of: datetime
-) -> Decision:
-    """Whether a routine training is due at `as_of` (UTC)."""
-    history = _history(instance, postgres, registry, as_of)
-    return decide_refresh(findings(instance), history, policy.retraining(), as_of)
+    def refresh(self, as_of: datetime) -> Decision:
+        """Whether a routine training is due at `as_of`."""
+        return decide_refresh(self.findings(), self._history(as_of), self.policy.retraining(), as_of)
 
+    def request(self, decision: Decision) -> dg.RunRequest:
+        """The run that a decision to train asks for: at the moment of its newest evidence, and once for it."""
+        newest = max(decision.evidence, key=lambda one: one.as_of)
+        judged = self.instance.get_run_by_id(newest.run_id)
+        moment = {name: judged.tags[name] for name in (AS_OF_TAG,) if judged is not None and name in judged.tags}
+        return dg.RunRequest(run_key=decision.key, tags={**decided(decision).as_tags(), **moment})
 
-def retraining_request(instance: dg.DagsterInstance, decision: Decision) -> dg.RunRequest:
-    """The run that a decision to train asks for: at the moment of its newest evidence, and once for it."""
-    newest = max(decision.evidence, key=lambda one: one.as_of)
-    judged = instance.get_run_by_id(newest.run_id)
-    moment = {name: judged.tags[name] for name in (AS_OF_TAG,) if judged is not None and name in judged.tags}
-    return dg.RunRequest(run_key=decision.key, tags={**decided(decision).as_tags(), **moment})
-
-
-def _history(instance: dg.DagsterInstance, postgres: Postgres, registry: ModelRegistry, as_of: datetime) -> History:
-    training = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED, tags={CAUSE_TAG: list(CAUSES)})) > 0
-    return postgres.retraining.history(as_of, registry.server(as_of), training=training)
+    def _history(self, as_of: datetime) -> History:
+        asked = dg.RunsFilter(statuses=UNFINISHED, tags={CAUSE_TAG: list(CAUSES)})
+        training = self.instance.get_runs_count(asked) > 0
+        return self.postgres.retraining.history(as_of, self.registry.server(as_of), training=training)

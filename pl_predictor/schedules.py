@@ -8,7 +8,7 @@ import dagster as dg
 
 from pl_predictor import jobs
 from pl_predictor.assets.occasion import decided
-from pl_predictor.decisions import refresh_decision
+from pl_predictor.decisions import Decisions
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -53,7 +53,7 @@ def weekly_retraining_evaluation(
     if feed.of_the_past():
         return dg.SkipReason(REPLAYED)
     as_of = context.scheduled_execution_time
-    decision = refresh_decision(context.instance, postgres, registry, policy, as_of)
+    decision = Decisions(context.instance, postgres, registry, policy).refresh(as_of)
     return dg.RunRequest(tags=decided(decision).as_tags()) if decision.retrain else dg.SkipReason(decision.reason)
 
 

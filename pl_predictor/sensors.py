@@ -6,7 +6,7 @@ from pl_predictor import jobs
 from pl_predictor.alert_facts import gather
 from pl_predictor.core.alert_rules import judge
 from pl_predictor.core.alerts import Alert, Changes, reconcile
-from pl_predictor.decisions import findings, retraining_decision, retraining_request
+from pl_predictor.decisions import Decisions
 from pl_predictor.resources.alert_channel import AlertChannel, Round
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
@@ -27,9 +27,9 @@ def retraining_sensor(
     context: dg.SensorEvaluationContext, postgres: Postgres, registry: ModelRegistry, feed: MatchFeed, policy: Policy
 ) -> dg.RunRequest | dg.SkipReason:
     """One run for one piece of evidence, and none within the cooldown."""
-    newest = max((one.as_of for one in findings(context.instance)), default=None)
-    moment = feed.standing(newest)
-    decision = retraining_decision(context.instance, postgres, registry, policy, moment.as_of)
+    decisions = Decisions(context.instance, postgres, registry, policy)
+    moment = feed.standing(max((one.as_of for one in decisions.findings()), default=None))
+    decision = decisions.retraining(moment.as_of)
     if not decision.retrain:
         return dg.SkipReason(decision.reason)
     done = context.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: decision.key}), limit=1)
@@ -37,7 +37,7 @@ def retraining_sensor(
         said = f"run {done[0].run_id} was launched for it, and ended as {done[0].status.value}"
         return dg.SkipReason(f"{decision.reason}; but {said}: repeat it there, or wait for new results")
     context.log.info(decision.reason)
-    return retraining_request(context.instance, decision)
+    return decisions.request(decision)
 
 
 @dg.sensor(

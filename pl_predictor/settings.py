@@ -4,13 +4,14 @@ Nothing else in the package reads the environment. A field's alias is the enviro
 is the line about it in the README's table of configuration. A wrong value is a `PredictorError` that names it.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pl_predictor.core.errors import PredictorError
@@ -20,6 +21,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 MODEL_NAME = "premier_league_predictor"
 """The registered model in MLflow and `model_name` in every table."""
+
+WINDOWS = ("performance_window", "skill_window", "drift_window")
+"""The settings that say how much of the latest a check looks at."""
 
 
 def _field(variable: str, default: Any, description: str, **limits: Any) -> Any:
@@ -160,6 +164,11 @@ class Settings(BaseSettings):
             raise ValueError("MLflow is reached by http://, https:// or postgresql+psycopg2://")
         return address
 
+    @model_validator(mode="after")
+    def _windows_that_can_judge(self) -> "Settings":
+        require_windows_that_can_judge(self, lambda name: str(type(self).model_fields[name].validation_alias))
+        return self
+
     @property
     def own_mlflow_server(self) -> bool:
         """True where the platform runs MLflow's UI itself, on the database."""
@@ -230,6 +239,22 @@ class Settings(BaseSettings):
             # MLflow's own retries go on for minutes before a dead server is an error.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
         }
+
+
+def require_windows_that_can_judge(values: Any, called: Callable[[str], str]) -> None:
+    """PredictorError where one of WINDOWS is less than `min_sample`: too few to judge by, its checks would always pass.
+
+    values: has both as attributes. called: the name by which a person set the attribute of that name.
+    """
+    sample = values.min_sample
+    for name in WINDOWS:
+        size = getattr(values, name)
+        if size < sample:
+            window, least = called(name), called("min_sample")
+            raise PredictorError(
+                f"{window}={size} is less than {least}={sample}, so that its checks could never judge: set {window} to "
+                f"{sample} or more, or {least} to {size} or less"
+            )
 
 
 def without_user(address: str) -> str:

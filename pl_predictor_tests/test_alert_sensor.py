@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from pl_predictor import jobs
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.freshness import FixtureState
+from pl_predictor.core.promotion import Ruling, Windows
 from pl_predictor.definitions import build_defs
 from pl_predictor.resources.alert_channel import AlertChannel
 from pl_predictor.resources.match_feed import MatchFeed
@@ -18,12 +19,13 @@ from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 from pl_predictor.sensors import alert_sensor
-from pl_predictor.settings import Settings
+from pl_predictor.settings import MODEL_NAME, Settings
 from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.storage.metrics import MetricsStorage
+from pl_predictor.storage.retraining import Occasion, RetrainingStorage
 from pl_predictor_tests.conftest import free_port
 from pl_predictor_tests.frames import fixture, forecast, matches
 from pl_predictor_tests.web_hook import Hook, listening
@@ -222,6 +224,30 @@ def test_a_registry_that_does_not_answer_is_critical_until_it_does(world: World)
     world.resources["registry"] = good
     world.tick()
     assert world.open == []
+
+
+# MLflow says so of its own classes as it imports them.
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+def test_a_registry_that_lacks_the_version_that_serves_is_critical_until_it_is_the_right_one_again(
+    world: World,
+) -> None:
+    RetrainingStorage(world.engine).keep(
+        Ruling(True, "first", "promoted: nobody served before"),
+        Occasion("first", "no model could serve", NOON, True, "abc", "run-1"),
+        champion=None,
+        challenger="1",
+        last_match=NOON,
+        windows=Windows(),
+    )
+    world.tick()
+    assert world.open == ["critical registry"]
+    assert "version 1 serves by the table retraining_events, and MLflow at " in world.hook.received[0]["message"]
+    registry = world.resources["registry"]
+    assert isinstance(registry, ModelRegistry)
+    registry.client().create_registered_model(MODEL_NAME)
+    registry.client().create_model_version(MODEL_NAME, registry.artifact_folder)
+    world.tick()
+    assert world.open == [], "that its alias is not moved yet is another matter"
 
 
 def test_a_broken_list_of_fixtures_is_critical_live_and_speaks_of_now(world: World, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from dagster_postgres.schedule_storage import PostgresScheduleStorage
 import pl_predictor
 from pl_predictor.assets.occasion import CAUSE_TAG, LOOP, ROLLBACK
 from pl_predictor.assets.season_backtest import SEASONS
+from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.feed_contract import CLAIMS
 from pl_predictor.core.retraining import CAUSES
 from pl_predictor.definitions import build_defs
@@ -274,6 +275,22 @@ def test_the_launchpad_changes_one_threshold_for_one_run_and_leaves_the_others_a
         assert judged_by({}).min_accuracy == 0.55
     finally:
         get_settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"performance_window": 49}, "performance_window=49 is less than min_sample=50"),
+        ({"skill_window": 60, "min_sample": 61}, "skill_window=60 is less than min_sample=61"),
+        ({"min_sample": 101, "skill_window": 101}, "drift_window=100 is less than min_sample=101"),
+    ],
+    ids=["performance", "skill", "drift"],
+)
+def test_a_window_that_could_never_judge_is_refused_in_the_launchpad(typed: dict[str, int], says: str) -> None:
+    with pytest.raises(dg.DagsterResourceFunctionError) as refused:
+        judged_by({"resources": {"policy": {"config": typed}}})
+    assert isinstance(refused.value.__cause__, PredictorError)
+    assert says in str(refused.value.__cause__)
 
 
 def test_a_resource_can_be_replaced() -> None:

@@ -50,6 +50,37 @@ def test_an_unusable_value_is_an_error_that_names_variable_and_value(
         get_settings()
 
 
+@pytest.mark.parametrize(
+    ("variable", "window", "sample"),
+    [
+        ("PL_PERFORMANCE_WINDOW", "99", "100"),
+        ("PL_SKILL_WINDOW", "49", None),
+        ("PL_SKILL_WINDOW", None, "81"),
+        ("PL_DRIFT_WINDOW", "1", "2"),
+    ],
+    ids=["performance", "skill, a smaller window", "skill, a larger sample", "drift"],
+)
+def test_a_window_that_could_never_judge_is_an_error_that_names_both_variables_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, variable: str, window: str | None, sample: str | None
+) -> None:
+    for name, value in ((variable, window), ("PL_MIN_SAMPLE", sample)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    has, needs = window or "80", sample or "50"
+    says = (
+        f"^{variable}={has} is less than PL_MIN_SAMPLE={needs}, so that its checks could never judge: "
+        f"set {variable} to {needs} or more, or PL_MIN_SAMPLE to {has} or less$"
+    )
+    with pytest.raises(PredictorError, match=says):
+        get_settings()
+
+
+def test_a_window_of_just_the_sample_can_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PL_PERFORMANCE_WINDOW", "PL_SKILL_WINDOW", "PL_DRIFT_WINDOW", "PL_MIN_SAMPLE"):
+        monkeypatch.setenv(name, "60")
+    assert get_settings().min_sample == get_settings().skill_window == 60
+
+
 def test_a_password_is_never_shown() -> None:
     settings = Settings(POSTGRES_PASSWORD="correct horse")
     assert "correct" not in repr(settings)

@@ -69,12 +69,14 @@ def trained_model(
     """A challenger: a version of the registered model, fitted on every result known, by the columns below.
 
     Trained only for a reason: none can serve, enough is new, a check failed beyond noise, or a person asks. The same
-    rows and the same code give the version that is there already.
+    rows and the same code give the version that is there already. Nothing is trained into a registry that lacks the
+    version that serves.
     """
     from pl_predictor import plots
     from pl_predictor.core.scoring import calibration_table
 
     moment = feed.moment(context)
+    registry.require_version(postgres.retraining.champion())
     seen = postgres.matches.features(moment.as_of, code_version=feature_version(), exactly=moment.replay)
     played = seen[seen["result"].notna()].reset_index(drop=True)
     registry.end_abandoned_trainings(context.instance)

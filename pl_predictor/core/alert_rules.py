@@ -73,7 +73,8 @@ class Unforecast:
 @dataclass(frozen=True)
 class Facts:
     """What the rules judge. `forecasting`: a run is at work that may yet forecast; `listed`: the fixture list's state,
-    None in a replay; `registry_problem`: why the model registry does not answer."""
+    None in a replay; `registry_problem`: why the model registry does not answer, or lacks the version that
+    serves."""
 
     runs: Sequence[FinishedRun] = ()
     verdicts: Sequence[CheckOutcome] = ()
@@ -163,10 +164,11 @@ def dead_source(verdicts: Iterable[CheckOutcome], listed: FixtureState | None) -
 
 
 def dead_registry(problem: str | None) -> list[Condition]:
-    """A registry that does not answer is critical: nothing can be forecast, and nothing trained."""
+    """A registry that does not answer, or lacks the version that serves, is critical: nothing can be forecast by that
+    version, and nothing is trained."""
     if problem is None:
         return []
-    return [Condition("registry", Level.CRITICAL, "The model registry does not answer", problem)]
+    return [Condition("registry", Level.CRITICAL, "The model registry does not answer, or was replaced", problem)]
 
 
 def crashed_checks(unjudged: Iterable[Unjudged]) -> Judged:

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from sqlalchemy import text
 
 from pl_predictor.code_version import feature_version
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.resources.tracking import Tracking
-from pl_predictor.settings import MODEL_NAME, Settings
+from pl_predictor.settings import MODEL_NAME, Settings, without_user
+from pl_predictor.storage.connection import open_engine
 
 if TYPE_CHECKING:
     from pl_predictor.core.model import MatchForecaster
@@ -32,6 +34,12 @@ LAST_MATCH_TAG = "last_match"
 VERDICT_TAG = "verdict"
 REFUSED, ROLLED_BACK = "refused", "rolled_back"
 WALK_FORWARD_FILE, LIVE_FILE = "walk_forward.csv", "live_window.csv"
+HAS_REGISTRY = "SELECT to_regclass('model_versions') IS NOT NULL"
+HAS_VERSION = """
+    SELECT EXISTS (SELECT FROM model_versions
+        WHERE name = :name AND version::text = :version AND current_stage <> 'Deleted_Internal')
+"""
+"""MLflow's own tables and its own condition, by which a version is there."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,43 @@ class ModelRegistry(Tracking):
         client = self.client()
         found = client.search_model_versions(f"name = '{MODEL_NAME}' and tags.`{FINGERPRINT_TAG}` = '{fingerprint}'")
         return _model_version(found[0]) if found else None
+
+    def require_version(self, version: str | None) -> None:
+        """PredictorError where MLflow answers and has no `version`, which is the one that serves by retraining_events.
+
+        The tables know a model by its number, and a registry that was emptied, or is another, gives the same numbers
+        again: verdicts and forecasts of one model would be read as another's. None: nobody was to serve yet.
+        """
+        if version is not None and not self._has(version):
+            raise PredictorError(
+                f"version {version} serves by the table retraining_events, and MLflow at "
+                f"{without_user(self.tracking_uri)} has no such version of {MODEL_NAME}: it is another registry, or "
+                "was emptied, and would give the numbers of old models to new ones. Set MLFLOW_TRACKING_URI to the "
+                "registry that has it, or begin anew with an empty home (PL_HOME) and database (POSTGRES_DB)"
+            )
+
+    def _has(self, version: str) -> bool:
+        if self.tracking_uri.startswith("postgresql"):
+            # Without MLflow's client: importing it takes seconds and 80 MB, in a sensor that looks twice a minute.
+            engine = open_engine(self.tracking_uri)
+            try:
+                with engine.connect() as connection:
+                    asked = {"name": MODEL_NAME, "version": version}
+                    return bool(connection.scalar(text(HAS_REGISTRY)) and connection.scalar(text(HAS_VERSION), asked))
+            finally:
+                engine.dispose()
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client().get_model_version(MODEL_NAME, version)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise PredictorError(
+                f"MLflow at {without_user(self.tracking_uri)} does not say which versions it has ({error.error_code}): "
+                "see its log, or correct MLFLOW_TRACKING_URI"
+            ) from error
+        return True
 
     def champion(self) -> ModelVersion | None:
         """The version that forecasts; None before the first promotion."""

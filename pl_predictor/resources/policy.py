@@ -7,7 +7,7 @@ import dagster as dg
 
 from pl_predictor.core.retraining import RetrainingPolicy
 from pl_predictor.resources.launchpad import setting, with_defaults
-from pl_predictor.settings import Settings
+from pl_predictor.settings import Settings, require_windows_that_can_judge
 
 
 class Policy(dg.ConfigurableResource[Any]):
@@ -37,6 +37,10 @@ class Policy(dg.ConfigurableResource[Any]):
         return with_defaults(
             cls, **{name: getattr(settings, name) for name in cls.model_fields if name in Settings.model_fields}
         )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster calls it so
+        """PredictorError where the launchpad's values could never judge; here they are those that the run has."""
+        require_windows_that_can_judge(self, str)
 
     def retraining(self) -> RetrainingPolicy:
         """What the rule of retraining asks for (core/retraining.py)."""

@@ -44,14 +44,30 @@ class UnderTheDaemon:
             ) from error
 
     def run(self, job: str, tags: Mapping[str, str]) -> None:
-        """Launch a job and wait for its end; PredictorError if it failed."""
-        self._await(self._client.submit_job_execution(job, repository_location_name=LOCATION, tags=dict(tags)))
+        """Launch a job and wait for its end; PredictorError if it failed, or could not be launched."""
+        from dagster_graphql import DagsterGraphQLClientError
+
+        try:
+            run_id = self._client.submit_job_execution(job, repository_location_name=LOCATION, tags=dict(tags))
+        except DagsterGraphQLClientError as error:
+            raise PredictorError(
+                f"the webserver at {self.settings.dagster_url} did not launch {job} ({error}): see whether it and the "
+                "code location run"
+            ) from error
+        self._await(run_id)
 
     def retrain(self, request: "dg.RunRequest") -> None:
-        """Wait for the run that retraining_sensor asks for, and for its end; PredictorError if it failed."""
+        """Wait for the run that retraining_sensor asks for, and for its end; PredictorError if it failed.
+
+        One that had failed before is launched here: for a run_key, whatever came of it, the sensor never does again.
+        """
         import dagster as dg
 
         asked = dg.RunsFilter(tags={RUN_KEY_TAG: str(request.run_key)})
+        before = next(iter(self.instance.get_runs(asked, limit=1)), None)
+        if before is not None and before.is_failure_or_canceled:
+            self.run("retraining", request.tags)
+            return
         run = _until(
             lambda: next(iter(self.instance.get_runs(asked, limit=1)), None),
             SENSOR_SECONDS,

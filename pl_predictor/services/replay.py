@@ -2,12 +2,12 @@
 
 Each tick is a run of the job `loop` whose tag says what time it is; then what the checks call for, and the routine
 training if one is due, exactly as live. Two ways to have runs executed: by the daemon and its sensors, or, quickly, in
-this process. A replay that was killed goes on where it stood.
+this process. A replay that was killed goes on where it stood; one that keeps a pace tries again what failed.
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final, Protocol
@@ -22,10 +22,21 @@ from pl_predictor.sources import get_source
 if TYPE_CHECKING:
     import dagster as dg
 
+    from pl_predictor.decisions import Decisions
     from pl_predictor.resources.postgres import Postgres
 
 STEPS: Final = {"week": timedelta(days=7), "day": timedelta(days=1)}
 MONDAY: Final = 0
+TRIES: Final = 3
+"""Failures of one moment in a row that end a replay which keeps a pace."""
+
+
+class TickFailed(PredictorError):
+    """What the moment `as_of` asks for did not come about; the home has lived all that came before it."""
+
+    def __init__(self, as_of: datetime, reason: str) -> None:
+        super().__init__(reason)
+        self.as_of = as_of
 
 
 class Conductor(Protocol):
@@ -67,34 +78,77 @@ def moments(first: datetime, last: datetime, step: str) -> list[datetime]:
 
 def replay(
     settings: Settings, conductor: Conductor, instance: "dg.DagsterInstance", ticks: list[datetime], step: str, say: Say
-) -> Iterator[datetime]:
-    """Live through the moments; yields each one that was lived. PredictorError as soon as a run fails."""
-    from pl_predictor.assets.occasion import decided
-    from pl_predictor.decisions import refresh_decision, retraining_decision, retraining_request
-    from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK
+) -> Generator[datetime, None, None]:
+    """Live through the moments; yields each one that was lived. TickFailed as soon as a run fails."""
+    from pl_predictor.decisions import Decisions
     from pl_predictor.resources.model_registry import ModelRegistry
     from pl_predictor.resources.policy import Policy
 
     _require_the_past(settings, ticks)
     policy, registry = Policy.from_settings(settings), ModelRegistry.from_settings(settings)
     with _tables(settings) as postgres:
-        lived = _lived(instance, postgres, ticks[0], ticks[-1])
+        decisions = Decisions(instance, postgres, registry, policy)
+        lived = _lived(instance, postgres, ticks)
         for as_of in ticks:
             if lived is not None and as_of < lived:
                 continue
-            tags = {AS_OF_TAG: as_of.isoformat(), REPLAY_TAG: TICK}
-            if as_of != lived:
-                conductor.run("loop", tags)
-            decision = retraining_decision(instance, postgres, registry, policy, as_of)
-            if decision.retrain:
-                conductor.retrain(retraining_request(instance, decision))
-            elif step == "week" or as_of.weekday() == MONDAY:
-                refresh = refresh_decision(instance, postgres, registry, policy, as_of)
-                if refresh.retrain:
-                    conductor.run("weekly_retraining_evaluation", {**tags, **decided(refresh).as_tags()})
-            for line in _told(postgres, as_of, decision.reason):
+            try:
+                verdicts = _live(conductor, decisions, as_of, step, loop=as_of != lived)
+            except PredictorError as error:
+                raise TickFailed(as_of, str(error)) from error
+            for line in _told(postgres, as_of, verdicts):
                 say(line)
             yield as_of
+
+
+def _live(conductor: Conductor, decisions: "Decisions", as_of: datetime, step: str, *, loop: bool) -> str:
+    """One moment: the loop, unless it was run before, and what follows from it. Returns what the checks call for."""
+    from pl_predictor.assets.occasion import decided
+    from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK
+
+    tags = {AS_OF_TAG: as_of.isoformat(), REPLAY_TAG: TICK}
+    if loop:
+        conductor.run("loop", tags)
+    decision = decisions.retraining(as_of)
+    if decision.retrain:
+        conductor.retrain(decisions.request(decision))
+    elif step == "week" or as_of.weekday() == MONDAY:
+        refresh = decisions.refresh(as_of)
+        if refresh.retrain:
+            conductor.run("weekly_retraining_evaluation", {**tags, **decided(refresh).as_tags()})
+    return decision.reason
+
+
+def paced(
+    settings: Settings,
+    conductor: Conductor,
+    instance: "dg.DagsterInstance",
+    ticks: list[datetime],
+    step: str,
+    say: Say,
+    *,
+    seconds: float,
+) -> None:
+    """Live through the moments, one in so many seconds at most. One that fails is said, and tried again after the
+    pause; PredictorError once it has failed TRIES times in a row."""
+    left, failures = ticks, 0
+    while left:
+        begun = time.monotonic()
+        try:
+            with closing(replay(settings, conductor, instance, left, step, say)) as living:
+                lived = next(living)
+            left, failures = [as_of for as_of in left if as_of > lived], 0
+        except TickFailed as failed:
+            failures += 1
+            if failures == TRIES:
+                raise PredictorError(
+                    f"the replay stops: {failed.as_of:%Y-%m-%d %H:%M} UTC failed {TRIES} times in a row, at last "
+                    f"because {failed}. When its cause is removed, go on with `pl-predictor replay --step {step} "
+                    f"--every {seconds:g} --first {failed.as_of.isoformat()}`"
+                ) from failed
+            say(f"{failed.as_of:%a %d %b %Y %H:%M}  failed, and is tried again in {seconds:g} s: {failed}")
+        if left:
+            time.sleep(max(0.0, begun + seconds - time.monotonic()))
 
 
 def own_past(settings: Settings) -> datetime | None:
@@ -108,24 +162,42 @@ def _require_the_past(settings: Settings, ticks: list[datetime]) -> None:
         raise PredictorError(f"--last {ticks[-1].isoformat()} is still to come: a replay lives the past")
 
 
-def _lived(instance: "dg.DagsterInstance", postgres: "Postgres", first: datetime, last: datetime) -> datetime | None:
+NEWEST_WORK = """
+    SELECT max(as_of) FROM
+        (SELECT as_of FROM model_predictions UNION ALL SELECT as_of FROM retraining_events) work
+"""
+
+
+def _lived(instance: "dg.DagsterInstance", postgres: "Postgres", ticks: list[datetime]) -> datetime | None:
     """The newest moment that this home has lived by a replay; PredictorError where it knows later ones otherwise."""
     from pl_predictor.resources.match_feed import newest_replayed
 
     lived = newest_replayed(instance)
     with postgres.engine.connect() as connection:
-        newest = connection.scalar(text("SELECT max(as_of) FROM model_predictions"))
-    if newest is not None and newest >= first and (lived is None or newest > lived):
+        newest = connection.scalar(text(NEWEST_WORK))
+    later = newest is not None and newest >= ticks[0] and (lived is None or newest > lived)
+    following = next((as_of for as_of in ticks if lived is None or as_of > lived), None)
+    if later and not (following is not None and following >= newest and _begun(instance, newest)):
         raise PredictorError(
-            f"this home has forecasts of {newest:%Y-%m-%d %H:%M} UTC, which no replay made: begin later than that, or "
-            "choose an empty home with PL_HOME"
+            f"this home has forecasts or decisions of {newest:%Y-%m-%d %H:%M} UTC, which no replay made: begin later "
+            "than that, or choose an empty home with PL_HOME"
         )
-    if lived is not None and last < lived:
+    if lived is not None and ticks[-1] < lived:
         raise PredictorError(
             f"this home has lived {lived:%Y-%m-%d %H:%M} UTC already, and time does not go back in it: choose an empty "
             "home with PL_HOME"
         )
     return lived
+
+
+def _begun(instance: "dg.DagsterInstance", as_of: datetime) -> bool:
+    """True if a tick of a replay began to live this moment, and may have failed after it had forecast."""
+    import dagster as dg
+
+    from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK
+
+    tags = {REPLAY_TAG: TICK, AS_OF_TAG: as_of.astimezone(timezone.utc).isoformat()}
+    return instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
 
 
 @contextmanager
@@ -193,9 +265,10 @@ def start(settings: Settings, say: Say) -> LoopResult:
 def live_under_the_daemon(
     settings: Settings, first: datetime | None, last: datetime | None, step: str, say: Say, *, seconds: float = 0.0
 ) -> None:
-    """A whole replay by the servers of this home, which must run; one tick in so many seconds at most.
+    """A whole replay by the servers of this home, which must run; with `seconds` at that pace (`paced`).
 
-    first: None to go on a step after what this home has lived; last: None for the source's end.
+    first: None to go on a step after what this home has lived; last: None for the source's end. PredictorError for a
+    source of the present, which its servers go on to live, and train on.
     """
     import dagster as dg
 
@@ -203,15 +276,20 @@ def live_under_the_daemon(
     from pl_predictor.services.launching import UnderTheDaemon
 
     source = get_source(settings.source)
+    own, its_end = source.default_as_of(), source.end()
+    if own is None or its_end is None:
+        raise PredictorError(
+            f"the servers of the source {settings.source} live the present: replay its past in one process and an "
+            "empty home, with --in-process and PL_HOME"
+        )
     with dg.DagsterInstance.get() as instance:
-        lived = newest_replayed(instance) or source.default_as_of()
-        begin, end = first or (lived and lived + STEPS[step]), last or source.end()
-        if begin is None or end is None:
-            raise PredictorError(f"the source {settings.source} is of the present: say --first and --last")
+        begin, end = first or (newest_replayed(instance) or own) + STEPS[step], last or its_end
         if first is None and begin > end:
             say(f"All that the source has is lived: it ends at {end:%Y-%m-%d %H:%M} UTC")
             return
-        launched = time.monotonic()
-        for _ in replay(settings, UnderTheDaemon(settings, instance), instance, moments(begin, end, step), step, say):
-            time.sleep(max(0.0, launched + seconds - time.monotonic()))
-            launched = time.monotonic()
+        conductor, ticks = UnderTheDaemon(settings, instance), moments(begin, end, step)
+        if seconds:
+            paced(settings, conductor, instance, ticks, step, say, seconds=seconds)
+        else:
+            for _ in replay(settings, conductor, instance, ticks, step, say):
+                pass

@@ -112,11 +112,11 @@ class RetrainingStorage:
         """The gate's verdict on a version; None before there is one."""
         return self._newest(TABLE.c.challenger_version == version)
 
-    def champion(self, as_of: datetime) -> str | None:
-        """The version that served at `as_of`, by the record; None before the first promotion."""
+    def champion(self, as_of: datetime | None = None) -> str | None:
+        """The version that served at `as_of`, or by the newest decision, by the record; None before the first."""
         query = (
             select(TABLE.c.challenger_version)
-            .where(TABLE.c.event.in_(("promoted", "rolled_back")), TABLE.c.as_of <= as_of)
+            .where(TABLE.c.event.in_(("promoted", "rolled_back")), true() if as_of is None else TABLE.c.as_of <= as_of)
             .order_by(TABLE.c.id.desc())
             .limit(1)
         )

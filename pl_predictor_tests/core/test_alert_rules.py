@@ -91,7 +91,7 @@ ACCURACY = "check_failed:an_asset:accuracy_above_threshold"
         "a stale list",
         "no round",
         "a list",
-        "a dead registry",
+        "a dead or replaced registry",
         "a crashed check",
         "a check that a good run left out",
         "no forecast",

@@ -246,6 +246,29 @@ def test_a_first_version_whose_run_was_killed_before_it_challenged_is_completed(
         assert (aliases(settings), versions(settings)) == ({"champion": "1"}, 1)
 
 
+EMPTIED = """
+    TRUNCATE registered_model_aliases, model_version_tags, model_versions, registered_models CASCADE
+"""
+
+
+def test_nothing_is_trained_into_a_registry_that_lacks_the_version_that_serves(
+    base: Settings, postgres: PostgresAddress, tmp_path: Path
+) -> None:
+    with another(base, postgres, tmp_path / "home") as settings:
+        with database(settings, settings.mlflow_db) as engine, engine.begin() as connection:
+            connection.execute(text(EMPTIED))
+        # Also at a moment at which nobody was to serve yet: a new version would take the number all the same.
+        for moment in (LATER, "2023-02-03T00:00:00+00:00"):
+            refused = launch(settings, "retraining", moment, only=["trained_model"], tags={CAUSE_TAG: LOOP})
+            failure = refused.failure_data_for_node("trained_model")
+            assert failure is not None
+            assert failure.error is not None
+            assert failure.error.cause is not None
+            assert "version 1 serves by the table retraining_events, and MLflow at " in failure.error.cause.message
+        assert versions(settings) == 0
+        assert events(settings)["challenger_version"].tolist() == ["1"]
+
+
 WEEKLY = """
 import dagster as dg, json, sys
 from pl_predictor.definitions import build_defs

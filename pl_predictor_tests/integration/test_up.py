@@ -16,6 +16,8 @@ import psutil
 import pytest
 from sqlalchemy import text
 
+from pl_predictor.core.errors import PredictorError
+from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.services.environment import at
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.services.supervisor import alive, clear, marked
@@ -108,6 +110,19 @@ def test_the_status_is_healthy_once_mlflow_answers(platform: "subprocess.Popen[s
     assert status["healthy"], status
     assert status["champion"] == "1"
     assert all(status["services"].values())
+
+
+# MLflow says so of its own classes as it imports them.
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+def test_mlflows_server_says_as_its_database_does_which_version_is_there(
+    platform: "subprocess.Popen[str]", env: dict[str, str]
+) -> None:
+    address = f"http://127.0.0.1:{env['PL_MLFLOW_PORT']}"
+    wait_for(lambda: answers(f"{address}/health"), platform)
+    registry = ModelRegistry(tracking_uri=address, artifact_folder=str(home(env) / "mlflow"), ui_url=address)
+    registry.require_version("1")
+    with pytest.raises(PredictorError, match=f"^version 2 serves .* and MLflow at {address} has no such version"):
+        registry.require_version("2")
 
 
 def test_nothing_listens_beyond_this_machine(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:

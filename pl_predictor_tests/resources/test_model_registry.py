@@ -10,6 +10,7 @@ import mlflow
 import pytest
 from pandas.testing import assert_frame_equal
 from sklearn.base import BaseEstimator
+from sqlalchemy import text
 
 from pl_predictor.code_version import feature_version
 from pl_predictor.core.errors import PredictorError
@@ -17,7 +18,8 @@ from pl_predictor.core.features import FEATURES, MARKET, build
 from pl_predictor.core.model import TRUSTED_TYPES, MatchForecaster, train
 from pl_predictor.resources.model_registry import REFUSED, VERDICT_TAG, ModelRegistry, ModelVersion
 from pl_predictor.resources.tracking import TRAINING_EXPERIMENT
-from pl_predictor.settings import MODEL_NAME, Settings
+from pl_predictor.settings import MODEL_NAME, Settings, without_user
+from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.core.league import league
 
 # MLflow says so of its own classes as it imports them.
@@ -314,6 +316,44 @@ def test_whoever_is_interrupted_between_any_two_calls_leaves_one_champion_and_ca
     registry._client = real
     assert at > 5, "it asks who is who, and moves three aliases"
     assert aliases(registry) == after
+
+
+@pytest.mark.parametrize("version", ["1", "2", None], ids=["the champion", "a version without an alias", "nobody"])
+def test_a_registry_that_has_the_version_of_the_record_is_the_right_one(
+    registry: ModelRegistry, three: list[ModelVersion], version: str | None
+) -> None:
+    registry.promote(three[0])
+    registry.require_version(version)
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [
+        lambda registry: registry.client().delete_model_version(MODEL_NAME, "2"),
+        lambda registry: registry.client().delete_registered_model(MODEL_NAME),
+        lambda registry: run_in(registry, "DROP TABLE model_versions CASCADE"),
+    ],
+    ids=["the version is deleted", "the model is", "without any table"],
+)
+def test_a_registry_without_the_version_of_the_record_is_refused_with_its_address_and_what_to_do(
+    registry: ModelRegistry, three: list[ModelVersion], replace: Callable[[ModelRegistry], None]
+) -> None:
+    assert len(three) == 3
+    replace(registry)
+    with pytest.raises(PredictorError) as refused:
+        registry.require_version("2")
+    message = str(refused.value)
+    address = without_user(registry.tracking_uri)
+    assert message.startswith(f"version 2 serves by the table retraining_events, and MLflow at {address} has no such ")
+    assert "Set MLFLOW_TRACKING_URI to the registry that has it, or begin anew with an empty home (PL_HOME)" in message
+    assert registry.tracking_uri not in message, "it holds a password"
+
+
+def run_in(registry: ModelRegistry, statement: str) -> None:
+    engine = open_engine(registry.tracking_uri)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def test_who_serves_and_the_last_training_are_those_of_the_moment(
     keep(storage, "4", PROMOTED, NOW + 4 * DAY)
     as_of = NOW + days * DAY
     assert storage.champion(as_of) == serves
+    assert storage.champion() == "4", "and by the newest decision"
     last, newest = storage.last_training(as_of), storage.newest(as_of)
     assert (last.as_of if last else None) == (None if last_training is None else NOW + last_training * DAY)
     assert (newest.as_of if newest else None) == (None if days < 0 else as_of), "a rollback is a decision, too"
@@ -124,6 +125,7 @@ class Champion:
 
 def test_without_any_match_or_decision_nothing_is_known(storage: RetrainingStorage) -> None:
     assert storage.history(NOW, None, training=True) == History(None, None, 0, 0, True, False)
+    assert storage.champion() is None
 
 
 def test_results_are_new_that_the_last_training_had_not_seen_and_that_are_known(
