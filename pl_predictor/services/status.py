@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, text
 
-from pl_predictor.core.alert_rules import check_key
+from pl_predictor.core.alert_rules import dead_source, failed_checks
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.environment import at, exported
 from pl_predictor.services.postgres_server import PostgresServer
@@ -133,18 +133,17 @@ def _examine_dagster(settings: Settings, found: Status) -> None:
     import dagster as dg
 
     from pl_predictor import checks
-    from pl_predictor.findings import latest_evaluation
+    from pl_predictor.alert_facts import judged_checks
 
     _require_tables_at(settings.database_url(settings.dagster_db), "runs")
     with dg.DagsterInstance.get() as instance:
         beats = [heartbeat.timestamp for heartbeat in instance.get_daemon_heartbeats().values()]
         silence = datetime.now(timezone.utc).timestamp() - max(beats, default=0.0)
         found.services["daemon"] = silence < DAEMON_SILENCE_SECONDS
-        for key in checks.KEYS:
-            evaluation = latest_evaluation(instance, key)
-            told = check_key(key.asset_key.to_user_string(), key.name) in found.open_keys
-            if evaluation is not None and not evaluation.passed and not told:
-                found.alerts.append(f"{evaluation.severity.value}: {key.name}: {evaluation.description}")
+        verdicts, _ = judged_checks(instance, checks.KEYS)
+        for condition in [*failed_checks(verdicts), *dead_source(verdicts, None)]:
+            if condition.key not in found.open_keys:
+                found.alerts.append(f"{condition.level.name}: {condition.title}: {condition.message}")
         finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
         runs = instance.get_runs(filters=dg.RunsFilter(statuses=finished), limit=1)
         failed = [run for run in runs if run.status == dg.DagsterRunStatus.FAILURE]

@@ -5,11 +5,10 @@ The clock is the database's: `opened_at`, `resolved_at` and `sent_at` are when i
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, func, or_, select, text
+from sqlalchemy import Engine, RowMapping, and_, func, or_, select, text
 
 from pl_predictor import tables
 from pl_predictor.core.alerts import Alert, Changes, Condition, Level
@@ -82,13 +81,11 @@ class AlertStorage:
         as_of: datetime,
         replay: bool,
         dagster_run_id: str | None = None,
-        connection: Connection | None = None,
     ) -> bool:
-        """Write an event, once for each key for ever; False if it was there. In the transaction of `connection`, if
-        one is given: the event is then told if, and only if, what it tells of came about."""
+        """Write an event, once for each key for ever; False if it was there."""
         row = {"key": key, "title": title, "message": message, "as_of": as_of, "replay": replay}
-        with self._engine.begin() if connection is None else nullcontext(connection) as used:
-            return used.execute(INFORM, {**row, "dagster_run_id": dagster_run_id}).rowcount == 1
+        with self._engine.begin() as connection:
+            return connection.execute(INFORM, {**row, "dagster_run_id": dagster_run_id}).rowcount == 1
 
     def waiting(self, limit: int) -> list[Alert]:
         """At most `limit` alerts with something to tell, the oldest first.

@@ -128,16 +128,6 @@ def test_an_event_is_written_once_and_is_never_open(storage: AlertStorage, engin
     assert waiting(storage) == []
 
 
-def test_an_event_of_a_transaction_that_fails_did_not_happen(storage: AlertStorage, engine: Engine) -> None:
-    with engine.connect() as connection:
-        storage.inform("promoted:7", "Promoted", "why", as_of=AS_OF, replay=False, connection=connection)
-        connection.rollback()
-    assert rows(engine) == []
-    with engine.begin() as connection:
-        storage.inform("promoted:7", "Promoted", "why", as_of=AS_OF, replay=False, connection=connection)
-    assert rows(engine) == [("promoted:7", "info")]
-
-
 def test_what_could_not_be_sent_waits_behind_what_was_not_tried_yet(storage: AlertStorage, engine: Engine) -> None:
     happens(storage, failing("a"), failing("b"))
     first, second = storage.waiting(10)
