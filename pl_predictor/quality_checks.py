@@ -5,7 +5,7 @@ threshold, n, low, high, the bound that was compared with the threshold (where o
 unknown is left out. Checks of the feed and the features are in checks.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -114,47 +114,56 @@ def _evidence(metric: Metric | None) -> Evidence | None:
     return None if metric is None else Evidence.of("", metric["value"], metric["metadata"])
 
 
-@dg.asset_check(asset=performance_metrics)
-def accuracy_above_threshold(
+OF_FORECASTS: Final = {
+    "accuracy_above_threshold": (
+        "The champion's official forecasts name the result at least as often as the threshold asks (PL_MIN_ACCURACY)."
+    ),
+    "weighted_f1_above_threshold": (
+        "Their weighted F1, low for a forecaster that never says draw, is at least the threshold (PL_MIN_WEIGHTED_F1)."
+    ),
+    "skill_against_the_market_above_threshold": (
+        "Over the latest matches their log loss exceeds the market's by no more than the threshold lets it: "
+        "PL_MIN_SKILL."
+    ),
+    "log_loss_near_that_at_promotion": (
+        "Their log loss is near that of the walk-forward at the champion's training (PL_MAX_LOG_LOSS_RISE)."
+    ),
+}
+"""What the scores of the champion's official forecasts must keep: check name to claim."""
+
+
+@dg.multi_asset_check(
+    specs=[dg.AssetCheckSpec(name, asset=performance_metrics, description=says) for name, says in OF_FORECASTS.items()]
+)
+def forecast_quality(
     context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
-) -> dg.AssetCheckResult:
-    """The champion's official forecasts name the result at least as often as the threshold asks (PL_MIN_ACCURACY)."""
+) -> Iterator[dg.AssetCheckResult]:
+    """The verdicts on one scoring, whose rows are read once."""
     look = Look.now(context, feed, registry)
-    scores = look.scores(postgres.metrics)
-    return judge_score(look, scores.get("accuracy"), policy.min_accuracy, policy.min_sample)
+    scores, at_promotion = look.scores(postgres.metrics), registry.metrics(look.version)
+    for name, result in judge_forecasts(look, scores, at_promotion, policy).items():
+        yield dg.AssetCheckResult(
+            check_name=name,
+            asset_key=performance_metrics.key,
+            passed=result.passed,
+            severity=result.severity,
+            description=result.description,
+            metadata=result.metadata,
+        )
 
 
-@dg.asset_check(asset=performance_metrics)
-def weighted_f1_above_threshold(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
-) -> dg.AssetCheckResult:
-    """Their weighted F1, low for a forecaster that never says draw, is at least the threshold (PL_MIN_WEIGHTED_F1)."""
-    look = Look.now(context, feed, registry)
-    scores = look.scores(postgres.metrics)
-    return judge_score(look, scores.get("f1_weighted"), policy.min_weighted_f1, policy.min_sample)
-
-
-@dg.asset_check(asset=performance_metrics)
-def skill_against_the_market_above_threshold(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
-) -> dg.AssetCheckResult:
-    """Over the latest matches their log loss exceeds the market's by no more than the threshold lets it:
-    PL_MIN_SKILL."""
-    look = Look.now(context, feed, registry)
-    scores = look.scores(postgres.metrics)
+def judge_forecasts(
+    look: Look, scores: Mapping[str, Metric], at_promotion: Mapping[str, float], policy: Policy
+) -> dict[str, dg.AssetCheckResult]:
+    """The verdict on each of OF_FORECASTS. scores: Look.scores; at_promotion: the metrics of the version's training."""
+    n, rise, log_loss_then = policy.min_sample, policy.max_log_loss_rise, at_promotion.get("log_loss")
     realised, expected = scores.get(RECENT[SKILL]), scores.get(RECENT[SKILL_EXPECTED])
-    return judge_skill(look, realised, expected, policy.min_skill, policy.min_sample)
-
-
-@dg.asset_check(asset=performance_metrics)
-def log_loss_near_that_at_promotion(
-    context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
-) -> dg.AssetCheckResult:
-    """Their log loss is near that of the walk-forward at the champion's training (PL_MAX_LOG_LOSS_RISE)."""
-    look = Look.now(context, feed, registry)
-    found = look.scores(postgres.metrics).get("log_loss")
-    at_promotion = registry.metrics(look.version).get("log_loss")
-    return judge_log_loss(look, found, at_promotion, policy.max_log_loss_rise, policy.min_sample)
+    return {
+        "accuracy_above_threshold": judge_score(look, scores.get("accuracy"), policy.min_accuracy, n),
+        "weighted_f1_above_threshold": judge_score(look, scores.get("f1_weighted"), policy.min_weighted_f1, n),
+        "skill_against_the_market_above_threshold": judge_skill(look, realised, expected, policy.min_skill, n),
+        "log_loss_near_that_at_promotion": judge_log_loss(look, scores.get("log_loss"), log_loss_then, rise, n),
+    }
 
 
 @dg.asset_check(asset=drift_report)
@@ -168,14 +177,8 @@ def drift_share_below_threshold(
 
 
 QUALITY_KEYS: Final = tuple(
-    key
-    for check in (
-        accuracy_above_threshold,
-        weighted_f1_above_threshold,
-        skill_against_the_market_above_threshold,
-        log_loss_near_that_at_promotion,
-        drift_share_below_threshold,
-    )
-    for key in check.check_keys
+    dg.AssetCheckKey(asset.key, name)
+    for asset, names in ((performance_metrics, OF_FORECASTS), (drift_report, ("drift_share_below_threshold",)))
+    for name in names
 )
 """The checks of how good the model is."""

@@ -9,13 +9,27 @@ import pytest
 from sqlalchemy import Engine
 
 from pl_predictor import checks
-from pl_predictor.quality_checks import QUALITY_KEYS, Look, judge_drift, judge_log_loss, judge_score, judge_skill
+from pl_predictor.quality_checks import (
+    OF_FORECASTS,
+    QUALITY_KEYS,
+    Look,
+    drift_share_below_threshold,
+    forecast_quality,
+    judge_drift,
+    judge_forecasts,
+    judge_log_loss,
+    judge_score,
+    judge_skill,
+)
 from pl_predictor.resources.model_registry import ModelVersion
+from pl_predictor.resources.policy import Policy
+from pl_predictor.settings import Settings
 from pl_predictor.storage.metrics import MetricsStorage
 
 AS_OF = datetime(2024, 1, 13, 6, tzinfo=timezone.utc)
 WEEK = timedelta(weeks=1)
 LOOK = Look(ModelVersion("7", "a run", {}), AS_OF)
+POLICY = Policy.from_settings(Settings())
 
 
 def metric(value: float, **facts: Any) -> dict[str, Any]:
@@ -90,14 +104,36 @@ def test_nothing_to_judge_passes_and_says_whose_numbers_are_missing_when(result:
 
 
 def test_every_quality_check_is_a_check_of_the_platform() -> None:
-    assert {key.name for key in QUALITY_KEYS} == {
-        "accuracy_above_threshold",
-        "weighted_f1_above_threshold",
-        "skill_against_the_market_above_threshold",
-        "log_loss_near_that_at_promotion",
-        "drift_share_below_threshold",
-    }
+    assert [(key.asset_key.to_user_string(), key.name) for key in QUALITY_KEYS] == [
+        ("performance_metrics", "accuracy_above_threshold"),
+        ("performance_metrics", "weighted_f1_above_threshold"),
+        ("performance_metrics", "skill_against_the_market_above_threshold"),
+        ("performance_metrics", "log_loss_near_that_at_promotion"),
+        ("drift_report", "drift_share_below_threshold"),
+    ]
     assert set(QUALITY_KEYS) < set(checks.KEYS)
+    assert {*forecast_quality.check_keys, *drift_share_below_threshold.check_keys} == set(QUALITY_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric_type", "value", "threshold"),
+    [
+        ("accuracy_above_threshold", "accuracy", 0.41, POLICY.min_accuracy),
+        ("weighted_f1_above_threshold", "f1_weighted", 0.31, POLICY.min_weighted_f1),
+        ("skill_against_the_market_above_threshold", "log_loss_skill_recent", -0.9, POLICY.min_skill),
+        ("log_loss_near_that_at_promotion", "log_loss", 1.3, 0.96 + POLICY.max_log_loss_rise),
+    ],
+)
+def test_each_check_of_a_scoring_judges_its_own_number_by_its_own_threshold(
+    name: str, metric_type: str, value: float, threshold: float
+) -> None:
+    expected = {"log_loss_skill_expected_recent": metric(-0.1, anytime_low=-0.1, anytime_high=-0.1)}
+    scores = {metric_type: metric(value, anytime_low=value, anytime_high=value), **expected}
+    results = judge_forecasts(LOOK, scores, {"log_loss": 0.96}, POLICY)
+    assert list(results) == list(OF_FORECASTS)
+    failed = {name: shown(result) for name, result in results.items() if not result.passed}
+    assert list(failed) == [name]
+    assert (failed[name]["value"], failed[name]["threshold"]) == (value, pytest.approx(threshold))
 
 
 def test_a_metric_of_an_earlier_scoring_is_not_taken_for_one_of_the_latest(

@@ -2,10 +2,10 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from pl_predictor.services.supervisor import clear
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import free_port
+from pl_predictor_tests.integration import warm
 
 COMMAND = [sys.executable, "-m", "pl_predictor.cli"]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+"""`run`, or `run_from_nothing`."""
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -38,13 +41,24 @@ def using(settings: Settings) -> dict[str, str]:
 
 
 def run(*arguments: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """A command to its end."""
+    """A command to its end, in a process of its own that began with the libraries in memory."""
+    with tempfile.TemporaryDirectory() as said:
+        process = warm.start(env, Path(said), warm.command, *arguments)
+        process.join()
+        code = process.exitcode
+        assert code is not None, "it has ended"
+        stdout, stderr = ((Path(said) / name).read_text() for name in ("stdout", "stderr"))
+    return subprocess.CompletedProcess(arguments, code, stdout, stderr)
+
+
+def run_from_nothing(*arguments: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """The same, as a person starts it."""
     return subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, check=False)
 
 
-def run_json(*arguments: str, env: dict[str, str]) -> dict[str, Any]:
+def run_json(*arguments: str, env: dict[str, str], how: Run = run) -> dict[str, Any]:
     """A command's JSON; an AssertionError with what it said if it failed."""
-    result = run(*arguments, "--json", env=env)
+    result = how(*arguments, "--json", env=env)
     assert result.returncode == 0, result.stderr
     document: dict[str, Any] = json.loads(result.stdout)
     return document
@@ -92,12 +106,11 @@ def count(settings: Settings, query: str, name: str | None = None) -> int:
         return int(connection.execute(text(query)).scalar_one())
 
 
-@contextmanager
-def killed_in(
-    step: str, settings: Settings, command: Sequence[str] = (*COMMAND, "run"), env: dict[str, str] | None = None
-) -> Iterator[None]:
-    """A run whose process gets SIGKILL as soon as Dagster's log says that `step` has started in it."""
+def kill_in(step: str, settings: Settings, env: dict[str, str], target: Callable[..., None], *arguments: Any) -> None:
+    """Have a process call `target` (see warm.py) and give it SIGKILL as soon as Dagster's log says that `step` has
+    started in it."""
     query = text("SELECT count(*) FROM event_logs WHERE dagster_event_type = 'STEP_START' AND step_key = :step")
+    said = settings.home / "killed"
     with database(settings, settings.dagster_db) as engine, engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -105,12 +118,9 @@ def killed_in(
             return int(connection.execute(query, {"step": step}).scalar_one())
 
         before = started()
-        process = subprocess.Popen(
-            command, env=env or using(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        with process:
-            # More rarely, and a short step would be over.
-            wait_for(lambda: started() > before, process, every=0.005)
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-    yield
+        process = warm.start(env, said, target, *arguments)
+        while started() == before:
+            process.join(0.005)  # more rarely, and a short step would be over
+            assert process.exitcode is None, (said / "stderr").read_text()
+        process.kill()
+        process.join()

@@ -1,8 +1,6 @@
 """Retraining on a whole platform: for a reason, judged, recorded, shadowing, put back, and killed in the middle."""
 
-import json
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +21,8 @@ from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import MODEL_NAME, Settings
 from pl_predictor.storage.retraining import RetrainingStorage
 from pl_predictor_tests.conftest import copied, fresh_settings
-from pl_predictor_tests.integration.platform import count, database, killed_in, run, run_json, using
+from pl_predictor_tests.integration import warm
+from pl_predictor_tests.integration.platform import count, database, kill_in, run, run_json, using
 
 pytestmark = [
     # MLflow says so of its own classes as it imports them.
@@ -269,25 +268,16 @@ def test_nothing_is_trained_into_a_registry_that_lacks_the_version_that_serves(
         assert events(settings)["challenger_version"].tolist() == ["1"]
 
 
-WEEKLY = """
-import dagster as dg, json, sys
-from pl_predictor.definitions import build_defs
-with dg.DagsterInstance.get() as instance:
-    job = build_defs().resolve_job_def("weekly_retraining_evaluation")
-    job.execute_in_process(instance=instance, tags=json.loads(sys.argv[1]))
-"""
-
-
 @pytest.mark.parametrize("step", ["trained_model", "champion"])
 def test_a_retraining_killed_in_any_step_leaves_one_champion_and_is_completed_by_the_next(
     step: str, base: Settings, postgres: PostgresAddress, tmp_path: Path
 ) -> None:
     with another(base, postgres, tmp_path / "home") as settings:
         wanted = {str(Settings.model_fields[name].validation_alias): str(value) for name, value in ROUTINE.items()}
-        command = [sys.executable, "-c", WEEKLY, json.dumps({AS_OF_TAG: LATER})]
-        with killed_in(step, settings, command, {**os.environ, **settings.environment(), **wanted}):
-            assert aliases(settings)["champion"] in {"1", "2"}
-            told = shown(launch(settings, "weekly_retraining_evaluation", policy=ROUTINE), "champion")
+        env = {**os.environ, **settings.environment(), **wanted}
+        kill_in(step, settings, env, warm.job, "weekly_retraining_evaluation", {AS_OF_TAG: LATER})
+        assert aliases(settings)["champion"] in {"1", "2"}
+        told = shown(launch(settings, "weekly_retraining_evaluation", policy=ROUTINE), "champion")
         assert (told["version"], told["verdict"][:9]) == ("2", "promoted:")
         assert aliases(settings) == {"champion": "2", "previous": "1"}
         found = events(settings)

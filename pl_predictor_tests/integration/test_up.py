@@ -23,7 +23,7 @@ from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.services.supervisor import alive, clear, marked
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
-from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_json, up, wait_for
+from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_from_nothing, run_json, up, wait_for
 
 STATE_OF_ASSETS = "{ assetNodes { jobNames assetMaterializations(limit: 1) { runId } } }"
 LAUNCH = """
@@ -106,7 +106,7 @@ def test_every_asset_of_the_loop_is_materialized_when_it_says_that_it_stays(
 
 def test_the_status_is_healthy_once_mlflow_answers(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
     wait_for(lambda: answers(f"http://127.0.0.1:{env['PL_MLFLOW_PORT']}/health"), platform)
-    status = run_json("status", env=env)
+    status = run_json("status", env=env, how=run_from_nothing)
     assert status["healthy"], status
     assert status["champion"] == "1"
     assert all(status["services"].values())
@@ -164,7 +164,7 @@ def test_the_whole_loop_is_materialized_with_one_click(platform: "subprocess.Pop
 
 
 def test_a_second_start_of_the_same_home_says_who_runs(platform: "subprocess.Popen[str]", env: dict[str, str]) -> None:
-    second = run("up", env=env)
+    second = run_from_nothing("up", env=env)
     assert second.returncode == 1
     assert f"runs already (process {platform.pid}), at http://127.0.0.1:{env['PL_DAGSTER_PORT']}" in second.stderr
     assert platform.poll() is None
