@@ -154,7 +154,7 @@ def test_what_was_trained_is_judged_once_and_a_refused_challenger_shadows(by_the
         ["promoted", "first", "1"],
         ["refused", "drift", "2"],
     ]
-    assert decisions["verdict"][1].startswith("refused: not better beyond noise (past seasons +0.0000")
+    assert decisions["verdict"][1].startswith("refused: not better beyond noise (past seasons no difference over")
     made = by_the_daemon["forecasts"].groupby("as_of")["model_version"].agg(lambda found: sorted(set(found)))
     assert made.tolist() == [["1"], ["1"], ["1", "2"], ["1", "2"], ["1", "2"]]
 
