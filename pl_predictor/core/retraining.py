@@ -141,8 +141,7 @@ def decide_refresh(
     """Whether a routine training is due at `as_of`, without any failure.
 
     While skill fails it is put off, until twice as many results are unseen: the record of a new champion begins anew,
-    and what has just begun to show would be lost with the old one. (Of planted changes 31 % instead of 15 % were missed
-    for ten matchweeks when it was not: `not_recovered_share` of the benchmarks shows them.)
+    and what has just begun to show would be lost with the old one.
     """
     if (refused := objection("routine", history, policy, as_of)) is not None:
         return _no(refused)
