@@ -114,7 +114,7 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
     python, workspace = sys.executable, str(PROJECT / "workspace.yaml")
     return {
         "code-server": [
-            *(python, "-m", "dagster", "api", "grpc", "--module-name", "pl_predictor.definitions"),
+            *(python, "-m", "pl_predictor.services.code_server", "--module-name", "pl_predictor.definitions"),
             *("--host", "127.0.0.1", "--port", str(settings.code_server_port), "--location-name", "pl_predictor"),
             "--use-python-environment-entry-point",
         ],

@@ -8,11 +8,13 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import psutil
 import pytest
 from sqlalchemy import text
 
 from pl_predictor.assets.occasion import CAUSE_TAG, EVIDENCE_TAG, REASON_TAG
 from pl_predictor.resources.match_feed import AS_OF_TAG
+from pl_predictor.services.code_server import LIBRARIES
 from pl_predictor.services.environment import at, exported
 from pl_predictor.services.launching import RUN_KEY_TAG
 from pl_predictor.services.postgres_server import PostgresServer
@@ -86,6 +88,13 @@ def settings_of(env: dict[str, str]) -> Settings:
     return at(settings, address)
 
 
+def of_the_code_server() -> list[str]:
+    """The command lines of the processes that it has started."""
+    ours = psutil.Process().children(recursive=True)
+    (server,) = (process for process in ours if "pl_predictor.services.code_server" in process.cmdline())
+    return [" ".join(process.cmdline()) for process in server.children(recursive=True)]
+
+
 @pytest.fixture(scope="module")
 def by_the_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     with lived(tmp_path_factory.mktemp("daemon")) as env:
@@ -97,6 +106,7 @@ def by_the_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str
             ticks = instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id)
             yield {
                 "log": log,
+                "of_the_code_server": of_the_code_server(),
                 "said": said.stderr,
                 "runs": instance.get_runs(),
                 "reasons": [tick.skip_reason for tick in ticks if tick.skip_reason],
@@ -104,6 +114,12 @@ def by_the_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str
                 "decisions": rows(env, DECISIONS),
                 "matches": len(rows(env, PLAYED)),
             }
+
+
+def test_the_runs_of_the_daemon_are_forked_from_a_process_with_the_libraries(by_the_daemon: dict[str, Any]) -> None:
+    forking = [each for each in by_the_daemon["of_the_code_server"] if "multiprocessing.forkserver" in each]
+    assert len(forking) == 1, by_the_daemon["of_the_code_server"]
+    assert all(library in forking[0] for library in LIBRARIES)
 
 
 def test_a_replay_says_which_run_failed_and_no_other_does(by_the_daemon: dict[str, Any]) -> None:

@@ -2,33 +2,19 @@
 
 Only the libraries: the platform's modules are read by each process itself, in the environment that the test gives it.
 How a process starts from nothing is for the tests that run `pl-predictor` as a person does (platform.py).
-This module imports nothing that is heavy or the platform's: the server that forks these processes reads it.
+This module imports nothing that is heavy: each of these processes reads it before its environment is set.
 """
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-LIBRARIES: Final = [
-    *(
-        "dagster",
-        "dagster_postgres",
-        "dagster_mlflow",
-        "mlflow",
-        "mlflow.sklearn",
-        "mlflow.store.tracking.sqlalchemy_store",
-    ),
-    *("sklearn.ensemble", "sklearn.linear_model", "skops.io", "scipy.stats", "evidently", "evidently.presets"),
-    *("matplotlib.figure", "alembic.command", "pydantic_settings", "rich.table", "tabulate"),
-]
-"""What a run of the loop imports that is not the platform's."""
+from pl_predictor.services.code_server import forks_with_libraries
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(LIBRARIES)
+_CONTEXT = forks_with_libraries()
 
 
 def start(env: Mapping[str, str], said: Path, target: Callable[..., Any], *arguments: Any) -> BaseProcess:
