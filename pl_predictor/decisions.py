@@ -6,6 +6,7 @@ Here: the facts of a decision, gathered at one moment. Not here: the rule (core/
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 import dagster as dg
 
@@ -18,10 +19,14 @@ from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 
-UNFINISHED = [
-    *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
-    *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
-]
+TRAINING: Final[dict[str, Any]] = {
+    "statuses": [
+        *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING),
+        *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
+    ],
+    "tags": {CAUSE_TAG: list(CAUSES)},
+}
+"""The filter of the runs that train, queued or under way. One that was only created may never be queued."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,5 @@ class Decisions:
         return dg.RunRequest(run_key=decision.key, tags={**decided(decision).as_tags(), **moment})
 
     def _history(self, as_of: datetime) -> History:
-        asked = dg.RunsFilter(statuses=UNFINISHED, tags={CAUSE_TAG: list(CAUSES)})
-        training = self.instance.get_runs_count(asked) > 0
+        training = self.instance.get_runs_count(dg.RunsFilter(**TRAINING)) > 0
         return self.postgres.retraining.history(as_of, self.registry.server(as_of), training=training)

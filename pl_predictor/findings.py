@@ -49,10 +49,17 @@ def crashed(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> bool:
     """True if a check crashed since its newest verdict."""
     for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=LOOKED_BACK):
         if record.status in FINISHED:
-            return False
-        if unjudged(instance, key, record).crashed:
+            if _is_over(instance, record):
+                return False
+        elif unjudged(instance, key, record).crashed:
             return True
     return False
+
+
+def _is_over(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:
+    """True if its run is: one that is at work has not said all that it will."""
+    run = instance.get_run_by_id(record.run_id)
+    return run is None or run.is_finished
 
 
 def finding(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Finding | None:
@@ -78,13 +85,8 @@ def finding(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> Finding | No
 
 
 def _newest_finished(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> AssetCheckExecutionRecord | None:
-    """Of a run that is over: one that is at work has not said all that it will."""
     history = instance.event_log_storage.get_asset_check_execution_history(key, limit=LOOKED_BACK, status=FINISHED)
-    for record in history:
-        run = instance.get_run_by_id(record.run_id)
-        if run is None or run.is_finished:
-            return record
-    return None
+    return next((record for record in history if _is_over(instance, record)), None)
 
 
 def _evaluation(record: AssetCheckExecutionRecord) -> dg.AssetCheckEvaluation:

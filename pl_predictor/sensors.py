@@ -4,6 +4,7 @@ import dagster as dg
 
 from pl_predictor import jobs
 from pl_predictor.alert_facts import gather
+from pl_predictor.assets.occasion import RUN_KEY_TAG
 from pl_predictor.core.alert_rules import judge
 from pl_predictor.core.alerts import Alert, Changes, reconcile
 from pl_predictor.decisions import Decisions
@@ -14,7 +15,6 @@ from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 
 LOOK_SECONDS = 30
-RUN_KEY_TAG = "dagster/run_key"
 
 
 @dg.sensor(

@@ -9,16 +9,16 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine
 
-from pl_predictor.assets.occasion import CAUSE_TAG, EVIDENCE_TAG, REASON_TAG, why
+from pl_predictor.assets.occasion import CAUSE_TAG, EVIDENCE_TAG, REASON_TAG, RUN_KEY_TAG, why
 from pl_predictor.core.promotion import Ruling, Windows
-from pl_predictor.core.retraining import DRIFT_CHECK
+from pl_predictor.core.retraining import DRIFT_CHECK, SKILL_CHECK
 from pl_predictor.jobs import retraining
 from pl_predictor.quality_checks import QUALITY_KEYS
 from pl_predictor.resources.match_feed import AS_OF_TAG, MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
-from pl_predictor.sensors import RUN_KEY_TAG, retraining_sensor
+from pl_predictor.sensors import retraining_sensor
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.matches import MatchStorage
@@ -72,6 +72,10 @@ STAND_INS = [accuracy_above_threshold, weighted_f1_above_threshold, drift_share_
 
 def test_the_checks_of_these_tests_are_among_those_that_the_sensor_watches() -> None:
     assert {key for check in STAND_INS for key in check.check_keys} <= set(QUALITY_KEYS)
+
+
+def test_the_checks_that_the_rule_names_exist() -> None:
+    assert {DRIFT_CHECK, SKILL_CHECK} <= {key.name for key in QUALITY_KEYS}
 
 
 @dataclass
@@ -223,7 +227,7 @@ def test_a_rollback_starts_the_cooldown_too(platform: Platform) -> None:
     platform.trained(1, "2", promoted=True)
     occasion = Occasion("rollback", "it lost", BEGIN + 19 * DAY, True, "abc", "run")
     platform.retraining.keep_rollback(occasion, champion="2", previous="1")
-    platform.registry.roll_back()
+    platform.registry.put_back("1", instead_of="2")
     platform.judged(20, accuracy="ERROR")
     assert "the last decision was at 2023-09-21 20:00 UTC" in str(platform.look())
 

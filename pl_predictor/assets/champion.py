@@ -51,20 +51,17 @@ def champion(
     refused challenger shadows: it forecasts beside the champion, and is scored.
     """
     moment, run_id = feed.moment(context), context.run.run_id
-    shown: dict[str, Any]
     with postgres.one_at_a_time("champion"):
-        interrupted = postgres.retraining.newest()
-        if interrupted is not None and interrupted.event == "rolled_back" and registry.previous() is not None:
-            _roll_back(interrupted, moment, run_id, postgres, registry)
-            shown = {"reason": "a rollback that was interrupted is complete now", "verdict": interrupted.verdict}
-        elif context.run.tags.get(CAUSE_TAG) == ROLLBACK:
-            decided = _decide_rollback(config.reason, run_id, moment, postgres, registry)
-            _roll_back(decided, moment, run_id, postgres, registry)
-            shown = {"verdict": decided.verdict}
-        elif (challenger := registry.challenger()) is not None:
-            shown = _challenged(challenger, run_id, moment, postgres, registry, policy)
+        completed = _complete(moment, run_id, postgres, registry)
+        if context.run.tags.get(CAUSE_TAG) != ROLLBACK:
+            shown = _challenged(moment, run_id, postgres, registry, policy)
+        elif completed is not None and completed.event == "rolled_back":
+            shown = {"reason": "the rollback that was asked for had been interrupted"}
         else:
-            shown = {"reason": "there is no challenger"}
+            decided = _decide_rollback(config.reason, run_id, moment, postgres, registry)
+            shown = _put_back(decided, moment, run_id, postgres, registry)
+        if completed is not None:
+            shown["completed"] = completed.verdict
     serving = registry.serving(moment.as_of)
     events = postgres.retraining.events()
     told = events[["as_of", "event", "cause", "champion_version", "challenger_version", "verdict"]].iloc[::-1]
@@ -79,6 +76,22 @@ def champion(
     )
 
 
+def _complete(moment: Moment, run_id: str, postgres: Postgres, registry: ModelRegistry) -> Decided | None:
+    """Do what the newest decision asks for and an interrupted run has not done; that decision, if any."""
+    newest, challenger = postgres.retraining.newest(), registry.challenger()
+    if newest is None:
+        return None
+    if newest.promoted and challenger is not None and challenger.version == newest.challenger_version:
+        _judged(newest, challenger, moment, run_id, postgres, registry)
+        return newest
+    if newest.event == "rolled_back":
+        assert newest.champion_version is not None, "a rollback takes a champion back"
+        if not registry.is_put_back(newest.challenger_version, newest.champion_version):
+            _put_back(newest, moment, run_id, postgres, registry)
+            return newest
+    return None
+
+
 def _decide_rollback(reason: str, run_id: str, moment: Moment, postgres: Postgres, registry: ModelRegistry) -> Decided:
     """Record that the previous champion is to serve again; PredictorError where it could not."""
     if not reason.strip():
@@ -88,40 +101,49 @@ def _decide_rollback(reason: str, run_id: str, moment: Moment, postgres: Postgre
     return postgres.retraining.keep_rollback(occasion, champion=serving.version, previous=previous.version)
 
 
-def _roll_back(decided: Decided, moment: Moment, run_id: str, postgres: Postgres, registry: ModelRegistry) -> None:
+def _put_back(
+    decided: Decided, moment: Moment, run_id: str, postgres: Postgres, registry: ModelRegistry
+) -> dict[str, Any]:
     """Move the aliases to where the rollback wants them, wherever an interrupted run left them; inform of it once."""
-    assert decided.champion_version is not None, "a rollback takes a champion back"
-    registry.note(decided.champion_version, {VERDICT_TAG: decided.event, "verdict_words": decided.reason})
-    registry.roll_back()
+    taken, put_back = decided.champion_version, decided.challenger_version
+    assert taken is not None, "a rollback takes a champion back"
+    registry.note(taken, {VERDICT_TAG: decided.event, "verdict_words": decided.reason})
+    registry.put_back(put_back, taken)
     postgres.alerts.inform(
-        f"rollback:{decided.as_of.isoformat()}",
-        f"Version {decided.challenger_version} serves again",
-        f"Version {decided.champion_version} was taken back: {decided.reason}",
+        f"rollback:{taken}:{put_back}:{decided.as_of.isoformat()}",
+        f"Version {put_back} serves again",
+        f"Version {taken} was taken back: {decided.reason}",
         as_of=decided.as_of,
         replay=moment.replay,
         dagster_run_id=run_id,
     )
+    return {"verdict": decided.verdict}
 
 
 def _challenged(
-    challenger: ModelVersion,
-    run_id: str,
-    moment: Moment,
-    postgres: Postgres,
-    registry: ModelRegistry,
-    policy: Policy,
+    moment: Moment, run_id: str, postgres: Postgres, registry: ModelRegistry, policy: Policy
 ) -> dict[str, Any]:
-    """Judge the challenger, unless that was done before, and let who is to serve serve; what to show of it."""
-    decided, shown = postgres.retraining.decision(challenger.version), dict[str, Any]()
+    """Judge the challenger, if there is one that was not judged before; what to show of it."""
+    challenger = registry.challenger()
+    if challenger is None:
+        return {"reason": "there is no challenger"}
+    decided = postgres.retraining.decision(challenger.version)
     if decided is None:
         decided = _decide(run_id, challenger, moment, postgres, registry, policy)
-    else:
-        shown["reason"] = f"version {challenger.version} has had its verdict"
+        return _judged(decided, challenger, moment, run_id, postgres, registry)
+    shown = {"reason": f"version {challenger.version} has had its verdict"}
+    return {**_judged(decided, challenger, moment, run_id, postgres, registry), **shown}
+
+
+def _judged(
+    decided: Decided, challenger: ModelVersion, moment: Moment, run_id: str, postgres: Postgres, registry: ModelRegistry
+) -> dict[str, Any]:
+    """Let who is to serve serve, wherever an interrupted run left the aliases; inform of the verdict once."""
     registry.note(challenger.version, {VERDICT_TAG: decided.event, "verdict_words": decided.verdict})
     if decided.promoted:
         registry.promote(challenger)
     _tell(decided, moment, run_id, postgres)
-    return {**shown, "verdict": decided.verdict, "challenger": challenger.version}
+    return {"verdict": decided.verdict, "challenger": challenger.version}
 
 
 def _decide(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.retraining import CAUSES, Cause, Decision
 
+RUN_KEY_TAG = "dagster/run_key"
+"""Where Dagster keeps what a sensor calls the run that it asks for."""
 CAUSE_TAG, REASON_TAG, EVIDENCE_TAG = "pl_predictor/cause", "pl_predictor/reason", "pl_predictor/evidence"
 ROLLBACK = "rollback"
 """The cause of a run that lets the previous champion serve again, and trains nothing."""

@@ -13,6 +13,7 @@ from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.assets.settled import official
 from pl_predictor.code_version import code_version
 from pl_predictor.core.evidence import RECENT, evidence
+from pl_predictor.core.features import MARKET
 from pl_predictor.resources.match_feed import MatchFeed, Moment
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -87,24 +88,26 @@ def score_version(
     forecasts = official(version, known, moment, postgres)
     played = forecasts[forecasts["result"].notna()]
     settled = played.tail(policy.performance_window).reset_index(drop=True)
+    recent = played[played[list(MARKET)].notna().all(axis=1)].tail(policy.skill_window)
     found = evidence(
         played,
         window=policy.performance_window,
         skill_window=policy.skill_window,
         false_alarm_rate=policy.false_alarm_rate,
     )
+    spans = {name: _span(recent) for name in RECENT.values()} if len(recent) else {}
     metrics = pd.DataFrame(
         {
             "metric_type": [score.metric for score in found],
             "value": [score.value for score in found],
-            "metadata": [score.facts | _span(settled, score.metric) for score in found],
+            "metadata": [score.facts | spans.get(score.metric, _span(settled)) for score in found],
         }
     )
     preview = pd.DataFrame([vars(score) for score in found])
     return ScoredVersion(settled, int(forecasts["result"].isna().sum()), metrics, preview)
 
 
-def _span(settled: pd.DataFrame, metric: str) -> dict[str, str]:
-    """Between which kick-offs a metric looks; the recent ones begin later than all of them."""
-    last = {"last_kickoff": settled["kickoff"].max().isoformat()}
-    return last if metric in RECENT.values() else {"first_kickoff": settled["kickoff"].min().isoformat(), **last}
+def _span(settled: pd.DataFrame) -> dict[str, str]:
+    """Between which kick-offs a metric looks."""
+    first, last = settled["kickoff"].min(), settled["kickoff"].max()
+    return {"first_kickoff": first.isoformat(), "last_kickoff": last.isoformat()}

@@ -118,11 +118,12 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
     the results, and by what is expected if the market is right better beyond noise and by more than the margin; else
     beyond noise by the results. The margin is asked for there because an expectation has no luck in it: of two fits of
     one recipe it tells which is nearer to the truth by a ten-thousandth of a nat, and such models are equal.
-    worse: on a window, beyond noise by more than the margin (nats a match).
-    refresh: a training of the same family that is no answer to degradation need not be better, only not worse: on no
-    window as above, and on past seasons the mean difference is at least -margin, noise or not. Each window speaks for
-    itself: of the same code past seasons say nothing, since its forecasts of them are the same. A live window of under
-    `min_sample` matches is no proof of anything.
+    worse: on a window, beyond noise by more than the margin (nats a match); if the market is right only where the
+    results do not say better.
+    refresh: a training of the same family that is routine, or for drift when a routine one is due, need not be better,
+    only not worse: on no window as above, and on past seasons the mean difference is at least -margin, noise or not.
+    Each window speaks for itself: of the same code past seasons say nothing, since its forecasts of them are the same.
+    A live window of under `min_sample` matches is no proof of anything.
     """
     past, live, sure = found.walk_forward, found.live, found.live_expected
     if past is None or past.seasons < FEWEST_SEASONS:
@@ -134,6 +135,8 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
     windows = {"past seasons": past, "live window": live, "live window if the market is right": sure}
     shown = "; ".join(f"{name} {delta}" for name, delta in windows.items() if delta is not None)
     worse = [name for name, delta in windows.items() if _surely_worse(delta, margin)]
+    if live is not None and live.mean > 0.0:  # the results speak for who knows better than the market
+        worse = [name for name in worse if windows[name] is not sure]
     if worse:
         where = " and ".join(worse)
         return Ruling(False, "better", f"refused: worse on its {where} by more than {margin} nats a match ({shown})")
@@ -145,7 +148,8 @@ def judge(found: Windows, *, refresh: bool, margin: float, min_sample: int) -> R
     if better:
         return Ruling(True, "better", f"promoted: better beyond noise on its {' and '.join(better)} ({shown})")
     if refresh and past.mean >= -margin:
-        return Ruling(True, "refresh", f"promoted: a refresh, not worse by more than {margin} nats a match ({shown})")
+        words = f"promoted: a refresh, beyond noise not worse by more than {margin} nats a match ({shown})"
+        return Ruling(True, "refresh", words)
     nor = f", and on past seasons worse by more than {margin} nats a match" if refresh else ""
     return Ruling(False, "better", f"refused: not better beyond noise{nor} ({shown})")
 

@@ -15,7 +15,7 @@ Cause = Literal["degradation", "drift", "routine", "emergency", "by hand", "firs
 CAUSES: Final[dict[Cause, str]] = {
     "degradation": "a check of the forecasts' quality failed beyond noise",
     "drift": "the check of drift failed, and none of quality did",
-    "routine": "enough results are new since the last training",
+    "routine": "the champion has not seen enough results",
     "emergency": "a person launched emergency_retraining",
     "by hand": "a person materialized trained_model",
     "first": "no model could serve",
@@ -25,6 +25,8 @@ DRIFT_CHECK: Final = "drift_share_below_threshold"
 SKILL_CHECK: Final = "skill_against_the_market_above_threshold"
 """The check that sees a change soonest."""
 PUT_OFF_UNTIL: Final = 2
+"""While skill fails a routine training waits until so many times `refresh_results` are unseen."""
+UNDER_WAY: Final = "a training is under way"
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def objection(
     if force or cause in {"first", "by hand"}:
         return None
     if history.training:
-        return "a training is under way"
+        return UNDER_WAY
     if history.close_season:
         return "it is the close season: nothing new can be learnt, or tried, before the next one begins"
     if history.last_decision is not None and as_of < history.last_decision + policy.cooldown:

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from sqlalchemy import text
 
 from pl_predictor.code_version import feature_version
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.resources.tracking import Tracking
 from pl_predictor.settings import MODEL_NAME, Settings, without_user
-from pl_predictor.storage.connection import open_engine
 
 if TYPE_CHECKING:
     from pl_predictor.core.model import MatchForecaster
@@ -34,12 +32,6 @@ LAST_MATCH_TAG = "last_match"
 VERDICT_TAG = "verdict"
 REFUSED, ROLLED_BACK = "refused", "rolled_back"
 WALK_FORWARD_FILE, LIVE_FILE = "walk_forward.csv", "live_window.csv"
-HAS_REGISTRY = "SELECT to_regclass('model_versions') IS NOT NULL"
-HAS_VERSION = """
-    SELECT EXISTS (SELECT FROM model_versions
-        WHERE name = :name AND version::text = :version AND current_stage <> 'Deleted_Internal')
-"""
-"""MLflow's own tables and its own condition, by which a version is there."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +135,6 @@ class ModelRegistry(Tracking):
             )
 
     def _has(self, version: str) -> bool:
-        if self.tracking_uri.startswith("postgresql"):
-            # Without MLflow's client: importing it takes seconds and 80 MB, in a sensor that looks twice a minute.
-            engine = open_engine(self.tracking_uri)
-            try:
-                with engine.connect() as connection:
-                    asked = {"name": MODEL_NAME, "version": version}
-                    return bool(connection.scalar(text(HAS_REGISTRY)) and connection.scalar(text(HAS_VERSION), asked))
-            finally:
-                engine.dispose()
         from mlflow.exceptions import MlflowException
 
         try:
@@ -202,9 +185,9 @@ class ModelRegistry(Tracking):
             self.client().delete_registered_model_alias(MODEL_NAME, CHALLENGER)
 
     def rollback(self) -> tuple[ModelVersion, ModelVersion]:
-        """Who would stop and who would start to serve by `roll_back`. PredictorError where nobody served before."""
+        """Who would stop and who would start to serve by a rollback. PredictorError where nobody served before."""
         champion, previous = self.champion(), self.previous()
-        if champion is None or previous is None:
+        if champion is None or previous is None or champion.version == previous.version:
             raise PredictorError(
                 "there is no previous champion to go back to: none was promoted since the last rollback"
             )
@@ -215,14 +198,24 @@ class ModelRegistry(Tracking):
             )
         return champion, previous
 
-    def roll_back(self) -> None:
-        """Let the previous champion serve again; then there is none previous. PredictorError where there is none."""
-        (champion, previous), challenger = self.rollback(), self.challenger()
-        if challenger is not None and champion.version == challenger.version:
+    def is_put_back(self, version: str, instead_of: str) -> bool:
+        """True if nothing is left to do for `put_back`."""
+        champion, previous = self.champion(), self.previous()
+        return not (
+            (champion is not None and champion.version == instead_of)
+            or (previous is not None and previous.version == version)
+        )
+
+    def put_back(self, version: str, instead_of: str) -> None:
+        """Let `version` serve again `instead_of` the one that was promoted after it; then there is none previous.
+        Whoever is interrupted can do it again."""
+        challenger, previous = self.challenger(), self.previous()
+        if challenger is not None and challenger.version == instead_of:
             # Its promotion was interrupted, and would be completed by the next run. First, while it can be seen.
             self.client().delete_registered_model_alias(MODEL_NAME, CHALLENGER)
-        self.client().set_registered_model_alias(MODEL_NAME, CHAMPION, previous.version)
-        self.client().delete_registered_model_alias(MODEL_NAME, PREVIOUS)
+        self.client().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        if previous is not None:
+            self.client().delete_registered_model_alias(MODEL_NAME, PREVIOUS)
 
     def note(self, version: str, tags: Mapping[str, str]) -> None:
         """Write tags on a version."""

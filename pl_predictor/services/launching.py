@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
+from pl_predictor.assets.occasion import RUN_KEY_TAG
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import Settings
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from dagster_graphql import DagsterGraphQLClient
 
 LOCATION: Final = "pl_predictor"
-RUN_KEY_TAG: Final = "dagster/run_key"
 LOOK_SECONDS: Final = 0.1
 SENSOR_SECONDS: Final = 180.0
 RUN_SECONDS: Final = 1800.0
@@ -55,6 +55,16 @@ class UnderTheDaemon:
                 "code location run"
             ) from error
         self._await(run_id)
+
+    def waited(self) -> bool:
+        """Wait until no training is under way."""
+        import dagster as dg
+
+        from pl_predictor.decisions import TRAINING
+
+        said = "a training did not end: see it among the runs in the Dagster UI"
+        _until(lambda: self.instance.get_runs_count(dg.RunsFilter(**TRAINING)) == 0 or None, RUN_SECONDS, said)
+        return True
 
     def retrain(self, request: "dg.RunRequest") -> None:
         """Wait for the run that retraining_sensor asks for, and for its end; PredictorError if it failed.

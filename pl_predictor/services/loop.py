@@ -112,8 +112,14 @@ def roll_back(settings: Settings, reason: str) -> str:
 
     migrate(settings)
     with dg.DagsterInstance.get() as instance:
-        execute_in_process(instance, "rollback", {}, ops={"champion": {"config": {"reason": reason}}})
-    champion = ModelRegistry.from_settings(settings).champion()
+        registry = ModelRegistry.from_settings(settings)
+        try:
+            execute_in_process(instance, "rollback", {}, ops={"champion": {"config": {"reason": reason}}})
+        except PredictorError as error:
+            serves = registry.champion()
+            now = "nobody serves" if serves is None else f"version {serves.version} serves now"
+            raise PredictorError(f"{error}; {now}") from error
+    champion = registry.champion()
     assert champion is not None, "the rollback has just let it serve"
     return f"version {champion.version} serves again"
 

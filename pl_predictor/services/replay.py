@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.loop import LoopResult, Say, collect, execute_in_process, migrate, run_loop
@@ -45,6 +46,9 @@ class Conductor(Protocol):
     def run(self, job: str, tags: Mapping[str, str]) -> None:
         """Launch a job and wait for its end; PredictorError if it failed."""
 
+    def waited(self) -> bool:
+        """Wait until no training is under way that somebody else launched; False where nobody waits for it."""
+
     def retrain(self, request: "dg.RunRequest") -> None:
         """See to it that the run which retraining_sensor asks for comes to its end; PredictorError if it failed."""
 
@@ -60,6 +64,10 @@ class InThisProcess:
         """See Conductor."""
         result = execute_in_process(self.instance, job, tags)
         self.last = result if job == "loop" else self.last
+
+    def waited(self) -> bool:
+        """See Conductor."""
+        return False
 
     def retrain(self, request: "dg.RunRequest") -> None:
         """See Conductor."""
@@ -94,7 +102,7 @@ def replay(
                 continue
             try:
                 verdicts = _live(conductor, decisions, as_of, step, loop=as_of != lived)
-            except PredictorError as error:
+            except (PredictorError, OperationalError) as error:  # the latter: PostgreSQL is being started again
                 raise TickFailed(as_of, str(error)) from error
             for line in _told(postgres, as_of, verdicts):
                 say(line)
@@ -104,12 +112,15 @@ def replay(
 def _live(conductor: Conductor, decisions: "Decisions", as_of: datetime, step: str, *, loop: bool) -> str:
     """One moment: the loop, unless it was run before, and what follows from it. Returns what the checks call for."""
     from pl_predictor.assets.occasion import decided
+    from pl_predictor.core.retraining import UNDER_WAY
     from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK
 
     tags = {AS_OF_TAG: as_of.isoformat(), REPLAY_TAG: TICK}
     if loop:
         conductor.run("loop", tags)
     decision = decisions.retraining(as_of)
+    while UNDER_WAY in decision.reason and conductor.waited():  # retraining_sensor was quicker, or a replay was killed
+        decision = decisions.retraining(as_of)
     if decision.retrain:
         conductor.retrain(decisions.request(decision))
     elif step == "week" or as_of.weekday() == MONDAY:

@@ -146,7 +146,7 @@ CASES: dict[str, tuple[Delta | None, Delta | None, bool, bool, str, str]] = {
     "low is exactly 0": (past(0.01, 0.01), None, False, False, "better", "refused: not better beyond noise"),
     "without interval": (EQUAL, live(0.5, None), False, False, "better", "refused: not better beyond noise"),
     "equal": (EQUAL, live(0.0, 0.05), False, False, "better", "refused: not better beyond noise"),
-    "refresh, equal": (EQUAL, live(0.0, 0.05), True, True, "refresh", "promoted: a refresh, not worse by more than"),
+    "refresh, equal": (EQUAL, live(0.0, 0.05), True, True, "refresh", "promoted: a refresh, beyond noise not worse by"),
     "refresh, at the margin": (past(-MARGIN, 0.02, n=1), None, True, True, "refresh", "promoted: a refresh"),
     "refresh, worse": (
         past(-1.1 * MARGIN, 0.02),
@@ -227,6 +227,12 @@ def test_a_refresh_is_refused_that_is_surely_worse_if_the_market_is_right(by_the
     verdict = judge(Windows(EQUAL, live(0.0, 0.05), by_the_market), refresh=True, margin=MARGIN, min_sample=50)
     assert verdict.promoted is promoted
     assert promoted or verdict.words.startswith("refused: worse on its live window if the market is right by more")
+
+
+def test_the_results_speak_for_a_challenger_that_knows_better_than_the_market() -> None:
+    found = Windows(past(0.01, 0.006), live(0.02, 0.018), live(-0.03, 0.005))
+    assert judge(found, refresh=False, margin=MARGIN, min_sample=50).rule == "better"
+    assert judge(found, refresh=False, margin=MARGIN, min_sample=50).promoted
 
 
 def test_what_is_expected_if_the_market_is_right_needs_no_luck() -> None:

@@ -12,11 +12,10 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from pl_predictor.assets.occasion import CAUSE_TAG, EVIDENCE_TAG, REASON_TAG
+from pl_predictor.assets.occasion import CAUSE_TAG, EVIDENCE_TAG, REASON_TAG, RUN_KEY_TAG
 from pl_predictor.resources.match_feed import AS_OF_TAG
 from pl_predictor.services.code_server import LIBRARIES
 from pl_predictor.services.environment import at, exported
-from pl_predictor.services.launching import RUN_KEY_TAG
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine

@@ -10,7 +10,6 @@ import mlflow
 import pytest
 from pandas.testing import assert_frame_equal
 from sklearn.base import BaseEstimator
-from sqlalchemy import text
 
 from pl_predictor.code_version import feature_version
 from pl_predictor.core.errors import PredictorError
@@ -19,7 +18,6 @@ from pl_predictor.core.model import TRUSTED_TYPES, MatchForecaster, train
 from pl_predictor.resources.model_registry import REFUSED, VERDICT_TAG, ModelRegistry, ModelVersion
 from pl_predictor.resources.tracking import TRAINING_EXPERIMENT
 from pl_predictor.settings import MODEL_NAME, Settings, without_user
-from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.core.league import league
 
 # MLflow says so of its own classes as it imports them.
@@ -232,10 +230,13 @@ def test_a_rollback_lets_the_previous_champion_serve_and_forgets_who_was(
 ) -> None:
     assert len(three) == 3
     let_be(registry, **before)
-    registry.roll_back()
+    serving, previous = registry.rollback()
+    assert not registry.is_put_back(previous.version, serving.version)
+    registry.put_back(previous.version, serving.version)
     assert aliases(registry) == after
+    assert registry.is_put_back(previous.version, serving.version)
     with pytest.raises(PredictorError, match="there is no previous champion to go back to"):
-        registry.roll_back()
+        registry.rollback()
     assert aliases(registry) == after
 
 
@@ -245,7 +246,7 @@ def test_nobody_goes_back_to_a_model_whose_features_are_no_more(
     old = registered(registry, features="another code")
     let_be(registry, champion=three[0].version, previous=old.version)
     with pytest.raises(PredictorError, match="version 4 reads features that are no more: check out the code"):
-        registry.roll_back()
+        registry.rollback()
     assert aliases(registry) == {"champion": "1", "previous": "4"}
 
 
@@ -286,7 +287,7 @@ class Interrupted:
             {"champion": "2", "previous": "1"},
         ),
         (
-            lambda registry, _: registry.roll_back(),
+            lambda registry, _: registry.put_back("1", instead_of="2"),
             {"champion": "2", "challenger": "2", "previous": "1"},
             {"champion": "1"},
         ),
@@ -331,9 +332,8 @@ def test_a_registry_that_has_the_version_of_the_record_is_the_right_one(
     [
         lambda registry: registry.client().delete_model_version(MODEL_NAME, "2"),
         lambda registry: registry.client().delete_registered_model(MODEL_NAME),
-        lambda registry: run_in(registry, "DROP TABLE model_versions CASCADE"),
     ],
-    ids=["the version is deleted", "the model is", "without any table"],
+    ids=["the version is deleted", "the model is"],
 )
 def test_a_registry_without_the_version_of_the_record_is_refused_with_its_address_and_what_to_do(
     registry: ModelRegistry, three: list[ModelVersion], replace: Callable[[ModelRegistry], None]
@@ -347,13 +347,6 @@ def test_a_registry_without_the_version_of_the_record_is_refused_with_its_addres
     assert message.startswith(f"version 2 serves by the table retraining_events, and MLflow at {address} has no such ")
     assert "Set MLFLOW_TRACKING_URI to the registry that has it, or begin anew with an empty home (PL_HOME)" in message
     assert registry.tracking_uri not in message, "it holds a password"
-
-
-def run_in(registry: ModelRegistry, statement: str) -> None:
-    engine = open_engine(registry.tracking_uri)
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 @pytest.mark.parametrize(

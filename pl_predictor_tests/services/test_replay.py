@@ -56,6 +56,9 @@ class Recorded:
     def loops(self) -> list[str]:
         return [as_of[:10] for job, as_of in self.asked if job == "loop"]
 
+    def waited(self) -> bool:
+        return False
+
     def retrain(self, request: dg.RunRequest) -> None:
         raise AssertionError(f"nothing failed, and yet {request} is asked for")
 
