@@ -34,8 +34,9 @@ def retraining_sensor(
         return dg.SkipReason(decision.reason)
     done = context.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: decision.key}), limit=1)
     if done:
-        said = f"run {done[0].run_id} was launched for it, and ended as {done[0].status.value}"
-        return dg.SkipReason(f"{decision.reason}; but {said}: repeat it there, or wait for new results")
+        run, ended = done[0], done[0].is_finished
+        said = f"ended as {run.status.value}: repeat it there, or wait for new results" if ended else "has yet to begin"
+        return dg.SkipReason(f"{decision.reason}; but run {run.run_id} was launched for it, and {said}")
     context.log.info(decision.reason)
     return decisions.request(decision)
 

@@ -167,7 +167,9 @@ def test_failing_retraining_cooling_down_and_recovering_in_time(platform: Platfo
 
     launched = {RUN_KEY_TAG: str(asked.run_key)}
     run = platform.instance.create_run_for_job(
-        dg.Definitions(jobs=[_empty]).resolve_job_def("empty"), tags={**asked.tags, **launched}
+        dg.Definitions(jobs=[_empty]).resolve_job_def("empty"),
+        tags={**asked.tags, **launched},
+        status=dg.DagsterRunStatus.STARTED,
     )
     assert platform.look() == f"{ACCURACY} failed, but a training is under way"
     platform.instance.report_run_failed(run)

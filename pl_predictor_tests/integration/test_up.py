@@ -171,7 +171,7 @@ def test_a_second_start_of_the_same_home_says_who_runs(platform: "subprocess.Pop
 
 
 @pytest.mark.parametrize(
-    "part", ["dagster_webserver", "dagster._daemon", "dagster api grpc", "mlflow server", "postgres"]
+    "part", ["dagster_webserver", "dagster._daemon", "pl_predictor.services.code_server", "mlflow server", "postgres"]
 )
 def test_a_part_that_is_killed_comes_back(platform: "subprocess.Popen[str]", env: dict[str, str], part: str) -> None:
     def found() -> set[int]:
