@@ -4,13 +4,14 @@ Here: the facts of a decision, gathered at one moment. Not here: the rule (core/
 (sensors.py, schedules.py, services/replay.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import dagster as dg
 
-from pl_predictor.assets.occasion import CAUSE_TAG, decided
+from pl_predictor.assets.occasion import CAUSE_TAG, RUN_KEY_TAG, decided
 from pl_predictor.core.retraining import CAUSES, Decision, Finding, History, decide, decide_refresh
 from pl_predictor.findings import finding
 from pl_predictor.quality_checks import QUALITY_KEYS
@@ -29,6 +30,11 @@ TRAINING: Final[dict[str, Any]] = {
 """The filter of the runs that train, queued or under way. One that was only created may never be queued."""
 
 
+def launched(instance: dg.DagsterInstance, run_key: str | None) -> dg.DagsterRun | None:
+    """The newest run that retraining_sensor asked for by this key (`Decision.key`); None before there is one."""
+    return next(iter(instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: str(run_key)}), limit=1)), None)
+
+
 @dataclass(frozen=True)
 class Decisions:
     """Where the facts of a decision are. Moments are UTC."""
@@ -42,16 +48,15 @@ class Decisions:
         """The newest verdict of each check of quality and drift that has come to one on a model."""
         return [one for key in QUALITY_KEYS if (one := finding(self.instance, key)) is not None]
 
-    def retraining(self, as_of: datetime) -> Decision:
-        """Whether what the checks found calls for a training at `as_of`."""
-        found = self.findings()
+    def retraining(self, found: Sequence[Finding], as_of: datetime) -> Decision:
+        """Whether what the checks found (`findings`) calls for a training at `as_of`."""
         if not found:
             return Decision(False, "no check has come to a verdict on a model yet")
         return decide(found, self._history(as_of), self.policy.retraining(), as_of)
 
-    def refresh(self, as_of: datetime) -> Decision:
-        """Whether a routine training is due at `as_of`."""
-        return decide_refresh(self.findings(), self._history(as_of), self.policy.retraining(), as_of)
+    def refresh(self, found: Sequence[Finding], as_of: datetime) -> Decision:
+        """Whether a routine training is due at `as_of`, where the checks found that."""
+        return decide_refresh(found, self._history(as_of), self.policy.retraining(), as_of)
 
     def request(self, decision: Decision) -> dg.RunRequest:
         """The run that a decision to train asks for: at the moment of its newest evidence, and once for it."""

@@ -142,14 +142,7 @@ def forecast_quality(
     look = Look.now(context, feed, registry)
     scores, at_promotion = look.scores(postgres.metrics), registry.metrics(look.version)
     for name, result in judge_forecasts(look, scores, at_promotion, policy).items():
-        yield dg.AssetCheckResult(
-            check_name=name,
-            asset_key=performance_metrics.key,
-            passed=result.passed,
-            severity=result.severity,
-            description=result.description,
-            metadata=result.metadata,
-        )
+        yield result._replace(check_name=name, asset_key=performance_metrics.key)
 
 
 def judge_forecasts(

@@ -53,7 +53,8 @@ def weekly_retraining_evaluation(
     if feed.of_the_past():
         return dg.SkipReason(REPLAYED)
     as_of = context.scheduled_execution_time
-    decision = Decisions(context.instance, postgres, registry, policy).refresh(as_of)
+    decisions = Decisions(context.instance, postgres, registry, policy)
+    decision = decisions.refresh(decisions.findings(), as_of)
     return dg.RunRequest(tags=decided(decision).as_tags()) if decision.retrain else dg.SkipReason(decision.reason)
 
 

@@ -4,10 +4,9 @@ import dagster as dg
 
 from pl_predictor import jobs
 from pl_predictor.alert_facts import gather
-from pl_predictor.assets.occasion import RUN_KEY_TAG
 from pl_predictor.core.alert_rules import judge
 from pl_predictor.core.alerts import Alert, Changes, reconcile
-from pl_predictor.decisions import Decisions
+from pl_predictor.decisions import Decisions, launched
 from pl_predictor.resources.alert_channel import AlertChannel, Round
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
@@ -28,14 +27,15 @@ def retraining_sensor(
 ) -> dg.RunRequest | dg.SkipReason:
     """One run for one piece of evidence, and none within the cooldown."""
     decisions = Decisions(context.instance, postgres, registry, policy)
-    moment = feed.standing(max((one.as_of for one in decisions.findings()), default=None))
-    decision = decisions.retraining(moment.as_of)
+    found = decisions.findings()
+    moment = feed.standing(max((one.as_of for one in found), default=None))
+    decision = decisions.retraining(found, moment.as_of)
     if not decision.retrain:
         return dg.SkipReason(decision.reason)
-    done = context.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: decision.key}), limit=1)
-    if done:
-        run, ended = done[0], done[0].is_finished
-        said = f"ended as {run.status.value}: repeat it there, or wait for new results" if ended else "has yet to begin"
+    run = launched(context.instance, decision.key)
+    if run is not None:
+        ended = f"ended as {run.status.value}: repeat it there, or wait for new results"
+        said = ended if run.is_finished else "has yet to begin"
         return dg.SkipReason(f"{decision.reason}; but run {run.run_id} was launched for it, and {said}")
     context.log.info(decision.reason)
     return decisions.request(decision)

@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 from pl_predictor import jobs
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.freshness import FixtureState
-from pl_predictor.core.promotion import Ruling, Windows
 from pl_predictor.definitions import build_defs
 from pl_predictor.resources.alert_channel import AlertChannel
 from pl_predictor.resources.match_feed import MatchFeed
@@ -25,9 +24,9 @@ from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.storage.metrics import MetricsStorage
-from pl_predictor.storage.retraining import Occasion, RetrainingStorage
 from pl_predictor_tests.conftest import free_port
 from pl_predictor_tests.frames import fixture, forecast, matches
+from pl_predictor_tests.versions import first_promoted
 from pl_predictor_tests.web_hook import Hook, listening
 
 NOON = datetime(2024, 1, 13, 12, tzinfo=timezone.utc)
@@ -231,14 +230,7 @@ def test_a_registry_that_does_not_answer_is_critical_until_it_does(world: World)
 def test_a_registry_that_lacks_the_version_that_serves_is_critical_until_it_is_the_right_one_again(
     world: World,
 ) -> None:
-    RetrainingStorage(world.engine).keep(
-        Ruling(True, "first", "promoted: nobody served before"),
-        Occasion("first", "no model could serve", NOON, True, "abc", "run-1"),
-        champion=None,
-        challenger="1",
-        last_match=NOON,
-        windows=Windows(),
-    )
+    first_promoted(world.engine, NOON, NOON, replay=True)
     world.tick()
     assert world.open == ["critical registry"]
     assert "version 1 serves by the table retraining_events, and MLflow at " in world.hook.received[0]["message"]

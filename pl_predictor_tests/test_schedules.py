@@ -11,7 +11,6 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from pl_predictor import schedules
 from pl_predictor.assets.occasion import CAUSE_TAG, REASON_TAG
-from pl_predictor.core.promotion import Ruling, Windows
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -19,9 +18,8 @@ from pl_predictor.resources.postgres import Postgres
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.matches import MatchStorage
-from pl_predictor.storage.retraining import Occasion, RetrainingStorage
 from pl_predictor_tests.frames import matches, played
-from pl_predictor_tests.versions import bare_version
+from pl_predictor_tests.versions import bare_version, first_promoted
 
 LONDON = ZoneInfo("Europe/London")
 MONDAY = datetime(2023, 10, 2, 2, tzinfo=LONDON)
@@ -79,14 +77,7 @@ def database(environment: Settings) -> Postgres:
     begin = datetime(2023, 8, 1, 12, tzinfo=timezone.utc)
     rows = [played(f"Home {day:02d}", "Away", f"{(begin + day * DAY).date()} 15:00", 1, 0) for day in range(62)]
     MatchStorage(engine).store_matches(matches(*rows), "test")
-    RetrainingStorage(engine).keep(
-        Ruling(True, "first", "promoted: nobody served before"),
-        Occasion("first", "no model could serve", begin, False, "abc", "run"),
-        champion=None,
-        challenger="1",
-        last_match=begin,
-        windows=Windows(),
-    )
+    first_promoted(engine, begin, begin, replay=False)
     engine.dispose()
     return Postgres.from_settings(environment)
 

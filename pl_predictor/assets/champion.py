@@ -1,6 +1,5 @@
 """The asset `champion`."""
 
-from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -16,7 +15,7 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.promotion import Ruling, Windows, expected, judge, paired
 from pl_predictor.core.retraining import refresh_is_due
 from pl_predictor.resources.match_feed import MatchFeed, Moment
-from pl_predictor.resources.model_registry import FAMILY_TAG, LAST_MATCH_TAG, VERDICT_TAG, ModelRegistry, ModelVersion
+from pl_predictor.resources.model_registry import FAMILY_TAG, VERDICT_TAG, ModelRegistry, ModelVersion
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 from pl_predictor.storage.retraining import Decided, Occasion
@@ -157,6 +156,7 @@ def _decide(
     """Compare, judge, and record the verdict."""
     asked = why(challenger.tags)
     assert asked.cause is not None, "whatever is trained has a cause"
+    assert challenger.last_match is not None, "and a last match"
     serves = registry.champion()
     windows = Windows()
     if serves is None:
@@ -170,11 +170,14 @@ def _decide(
             live=paired(official, theirs),
             live_expected=expected(official, theirs),
         )
-        due = refresh_is_due(postgres.retraining.history(moment.as_of, serves, training=True), policy.retraining())
         same_family = serves.tags.get(FAMILY_TAG) == challenger.tags[FAMILY_TAG]
+        refresh = asked.cause == "routine"
+        if asked.cause == "drift":
+            history = postgres.retraining.history(moment.as_of, serves, training=True)
+            refresh = refresh_is_due(history, policy.retraining())
         verdict = judge(
             windows,
-            refresh=same_family and (asked.cause == "routine" or (asked.cause == "drift" and due)),
+            refresh=same_family and refresh,
             margin=policy.promotion_margin,
             min_sample=policy.min_sample,
         )
@@ -184,7 +187,7 @@ def _decide(
         occasion,
         champion=None if serves is None else serves.version,
         challenger=challenger.version,
-        last_match=datetime.fromisoformat(challenger.tags[LAST_MATCH_TAG]),
+        last_match=challenger.last_match,
         windows=windows,
     )
 

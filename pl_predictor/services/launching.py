@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from pl_predictor.assets.occasion import RUN_KEY_TAG
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import Settings
 
@@ -71,15 +70,14 @@ class UnderTheDaemon:
 
         One that had failed before is launched here: for a run_key, whatever came of it, the sensor never does again.
         """
-        import dagster as dg
+        from pl_predictor.decisions import launched
 
-        asked = dg.RunsFilter(tags={RUN_KEY_TAG: str(request.run_key)})
-        before = next(iter(self.instance.get_runs(asked, limit=1)), None)
+        before = launched(self.instance, request.run_key)
         if before is not None and before.is_failure_or_canceled:
             self.run("retraining", request.tags)
             return
         run = _until(
-            lambda: next(iter(self.instance.get_runs(asked, limit=1)), None),
+            lambda: launched(self.instance, request.run_key),
             SENSOR_SECONDS,
             "retraining_sensor did not launch what it should: see its ticks in the Dagster UI, and whether it runs",
         )

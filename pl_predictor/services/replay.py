@@ -118,13 +118,15 @@ def _live(conductor: Conductor, decisions: "Decisions", as_of: datetime, step: s
     tags = {AS_OF_TAG: as_of.isoformat(), REPLAY_TAG: TICK}
     if loop:
         conductor.run("loop", tags)
-    decision = decisions.retraining(as_of)
+    found = decisions.findings()
+    decision = decisions.retraining(found, as_of)
     while UNDER_WAY in decision.reason and conductor.waited():  # retraining_sensor was quicker, or a replay was killed
-        decision = decisions.retraining(as_of)
+        found = decisions.findings()
+        decision = decisions.retraining(found, as_of)
     if decision.retrain:
         conductor.retrain(decisions.request(decision))
     elif step == "week" or as_of.weekday() == MONDAY:
-        refresh = decisions.refresh(as_of)
+        refresh = decisions.refresh(found, as_of)
         if refresh.retrain:
             conductor.run("weekly_retraining_evaluation", {**tags, **decided(refresh).as_tags()})
     return decision.reason

@@ -8,12 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.core.promotion import Ruling, Windows
 from pl_predictor.resources.match_feed import AS_OF_TAG, REPLAY_TAG, TICK, newest_replayed
 from pl_predictor.services.replay import TickFailed, live_under_the_daemon, moments, paced, replay
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
-from pl_predictor.storage.retraining import Occasion, RetrainingStorage
+from pl_predictor_tests.versions import first_promoted
 
 
 def at(day: str) -> datetime:
@@ -208,14 +207,7 @@ def test_what_no_second_try_can_mend_ends_a_replay_that_keeps_a_pace_at_once(
 def test_a_home_that_decided_later_who_serves_is_not_mixed_with_a_replay(environment: Settings) -> None:
     """A live one that has trained, and had no fixture to forecast."""
     engine = open_engine(environment.database_url(environment.postgres_db))
-    RetrainingStorage(engine).keep(
-        Ruling(True, "first", "promoted: nobody served before"),
-        Occasion("first", "no model could serve", at("2024-01-12"), False, "abc", "run-1"),
-        champion=None,
-        challenger="1",
-        last_match=at("2024-01-01"),
-        windows=Windows(),
-    )
+    first_promoted(engine, at("2024-01-12"), at("2024-01-01"), replay=False)
     engine.dispose()
     with (
         dg.DagsterInstance.get() as instance,
