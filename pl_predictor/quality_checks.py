@@ -133,7 +133,8 @@ OF_FORECASTS: Final = {
 
 
 @dg.multi_asset_check(
-    specs=[dg.AssetCheckSpec(name, asset=performance_metrics, description=says) for name, says in OF_FORECASTS.items()]
+    specs=[dg.AssetCheckSpec(name, asset=performance_metrics, description=says) for name, says in OF_FORECASTS.items()],
+    can_subset=True,  # so that a person can execute them one by one, without the asset
 )
 def forecast_quality(
     context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres, registry: ModelRegistry, policy: Policy
@@ -142,7 +143,8 @@ def forecast_quality(
     look = Look.now(context, feed, registry)
     scores, at_promotion = look.scores(postgres.metrics), registry.metrics(look.version)
     for name, result in judge_forecasts(look, scores, at_promotion, policy).items():
-        yield result._replace(check_name=name, asset_key=performance_metrics.key)
+        if dg.AssetCheckKey(performance_metrics.key, name) in context.selected_asset_check_keys:
+            yield result._replace(check_name=name, asset_key=performance_metrics.key)
 
 
 def judge_forecasts(

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from pl_predictor.checks import KEYS
+from pl_predictor.definitions import build_defs
 from pl_predictor.findings import latest_evaluation
+from pl_predictor.quality_checks import QUALITY_KEYS
 from pl_predictor.services.environment import exported
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
@@ -112,6 +114,18 @@ def test_every_check_comes_to_a_verdict(installed: Settings, first: dict[str, An
         judged = {key.name for key in KEYS if latest_evaluation(instance, key) is not None}
     assert first["run_id"]
     assert judged == {key.name for key in KEYS}
+
+
+@pytest.mark.parametrize("key", QUALITY_KEYS, ids=lambda key: key.name)
+def test_a_check_of_the_models_quality_can_be_executed_alone(
+    installed: Settings, first: dict[str, Any], key: dg.AssetCheckKey
+) -> None:
+    assert first["run_id"]
+    with exported(installed), dg.DagsterInstance.get() as instance:
+        everything = build_defs().resolve_implicit_global_asset_job_def()
+        alone = everything.get_subset(asset_selection=frozenset(), asset_check_selection={key})
+        said = alone.execute_in_process(instance=instance).get_asset_check_evaluations()
+    assert [each.asset_check_key for each in said] == [key]
 
 
 def test_a_tracking_run_that_was_killed_after_its_work_is_ended_by_the_next_run(
