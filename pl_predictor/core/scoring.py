@@ -181,11 +181,11 @@ def scorecard(
     played = forecasts[forecasts["result"].notna()]
     own: tuple[tuple[Part, frozenset[str]], ...] = ((_own, OWN), (_slopes, SLOPES))
     parts = [part for part, metrics in own if metrics.intersection(wanted)]
-    scores = _scores(played, parts, seed, resamples)
+    scores = bootstrapped(played, parts, seed, resamples)
     for names, part, metrics in ((MARKET, _against_market, OF_MARKET), (CLOSING, _against_close, OF_CLOSE)):
         if metrics.intersection(wanted) and set(names) <= set(played.columns):
             priced = played[played[list(names)].notna().all(axis=1)]
-            scores += _scores(priced, [part], seed, resamples)
+            scores += bootstrapped(priced, [part], seed, resamples)
     return [score for score in scores if score.metric in wanted]
 
 
@@ -229,7 +229,7 @@ def _own(played: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
     }
     scores = np.column_stack([np.ones(len(p)), *means.values()])
     table = confusion(played["prediction"].to_numpy(), result)
-    days = _by_day(np.hstack([scores, table, binned_gaps(p, one_hot(result))]), day)
+    days = by_day(np.hstack([scores, table, binned_gaps(p, one_hot(result))]), day)
 
     def estimate(counts: Floats) -> dict[str, Floats]:
         sums = counts @ days
@@ -262,7 +262,7 @@ def _against_market(priced: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
     result = priced["result"].to_numpy()
     gain = log_loss(market, result) - log_loss(p, result)
     expected = expected_log_loss(market, market) - expected_log_loss(p, market)
-    days = _by_day(np.column_stack([np.ones(len(p)), gain, expected]), day)
+    days = by_day(np.column_stack([np.ones(len(p)), gain, expected]), day)
     beside = _beside(p, market, result, day)
 
     def estimate(counts: Floats) -> dict[str, Floats]:
@@ -296,7 +296,7 @@ def _beside(
 ) -> Callable[[Floats], tuple[Floats, Floats, Floats]]:
     """Of resamples of days: the mean RPS of p, and the mean RPS and log loss of `theirs`."""
     scores = [np.ones(len(p)), rps(p, result), rps(theirs, result), log_loss(theirs, result)]
-    days = _by_day(np.column_stack(scores), day)
+    days = by_day(np.column_stack(scores), day)
 
     def means(counts: Floats) -> tuple[Floats, Floats, Floats]:
         n, own, other, other_log_loss = (counts @ days).T
@@ -305,20 +305,16 @@ def _beside(
     return means
 
 
-def _by_day(a_match: Floats, day: NDArray[np.int64]) -> Floats:
+def by_day(a_match: Floats, day: NDArray[np.int64]) -> Floats:
     """Sums over the matches of each day: what is a function of sums needs no more of a resample of days."""
     days = np.zeros((int(day.max()) + 1, a_match.shape[1]))
     np.add.at(days, day, a_match)
     return days
 
 
-def _scores(
-    played: pd.DataFrame,
-    parts: list[Part],
-    seed: int,
-    resamples: int,
-) -> list[Score]:
-    """Every metric of the parts that exists. One that some resample does not have has no interval."""
+def bootstrapped(played: pd.DataFrame, parts: list[Part], seed: int = 0, resamples: int = RESAMPLES) -> list[Score]:
+    """Every metric of the parts that exists, with its interval over whole match days (column kickoff). One that some
+    resample does not have has no interval; without rows there is none."""
     if played.empty:
         return []
     _, day = np.unique(match_day(played["kickoff"]).to_numpy(), return_inverse=True)

@@ -1,0 +1,154 @@
+"""How paper bets did: profit, yield, closing line value, claimed value, and what blind betting would have won.
+
+Here: scores of a ledger with sample sizes and intervals, in all and by slice. Not here: how bets are chosen and settled
+(core/betting.py), scores of forecasts (core/scoring.py). A void bet has no part in any score. A score that cannot be
+computed is absent, never 0.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pl_predictor.core.matches import CLOSING_ODDS, KEY, MAX_ODDS, OUTCOMES, PRE_MATCH_ODDS
+from pl_predictor.core.scoring import CLOSING, Estimate, Floats, bootstrapped, by_day, one_hot, with_closing_odds
+
+METRICS: Final = {
+    "bankroll": "units: what the ledger began with and all that it won and lost",
+    "profit": "units won, less units lost",
+    "turnover": "units staked",
+    "roi": "profit / the bankroll that the ledger began with",
+    "yield": "profit / turnover: what a staked unit won",
+    "claimed_value": "what a staked unit was expected to win by our own probabilities",
+    "overconfidence": "claimed value minus yield: over 0 the bets are worth less than was claimed",
+    "hit_rate": "share of the bets that were won",
+    "hit_rate_implied": "share that the prices taken imply, margin included: 1 / odds",
+    "clv": "closing line value: what a staked unit was worth at the closing odds without their margin",
+    "max_drawdown": "largest fall of the bankroll from a peak, as a share of that peak",
+}
+"""What each score says, in the order in which they are shown."""
+ALL: Final = "all"
+OUTCOME_SLICES: Final = {"H": "home wins", "D": "draws", "A": "away wins"}
+BANDS: Final = ((1.0, 1.5), (1.5, 2.0), (2.0, 3.0), (3.0, 5.0), (5.0, np.inf))
+BLIND: Final = ("every outcome", "home", "favourite", "outsider")
+"""Which outcome of each match blind betting bets on."""
+CHOSEN: Final = "our choice"
+"""The outcome that the ledger bet on: at one bookmaker's prices it shows what the choice among many was worth."""
+ONE_BOOKMAKER: Final = "B365"
+"""Whose own prices stand beside the best and the average of all: complete in the files since 2002/03."""
+BOOKMAKER_ODDS: Final = ("bookmaker_home_odds", "bookmaker_draw_odds", "bookmaker_away_odds")
+BLIND_PRICES: Final = {"best": MAX_ODDS, "consensus": PRE_MATCH_ODDS, ONE_BOOKMAKER: BOOKMAKER_ODDS}
+SCORE_COLUMNS: Final = ("slice", "metric", "value", "n", "low", "high")
+
+
+def ledger_scores(ledger: pd.DataFrame, matches: pd.DataFrame, as_of: datetime, *, began_with: float) -> pd.DataFrame:
+    """The METRICS of the bets of a ledger that were won or lost, SCORE_COLUMNS, in all and by slice.
+
+    ledger: BET_COLUMNS, settlement and profit, of core.betting. matches: match frame with closing odds, which count 48
+    hours after a match. began_with: its bankroll at the beginning, units. n: bets; of clv those with closing odds.
+    Intervals (95 %) as those of core.scoring: by match day.
+    """
+    decided = ledger[ledger["settlement"].isin(["won", "lost"])].reset_index(drop=True)
+    if decided.empty:
+        return pd.DataFrame(columns=list(SCORE_COLUMNS))
+    decided = decided.assign(fair=_closing_probability(decided, matches, as_of))
+    rows = _scores(ALL, decided, began_with)
+    after = began_with + decided["profit"].cumsum()
+    peak = np.maximum(after.cummax(), began_with)
+    rows += [
+        (ALL, "bankroll", float(after.iloc[-1]), len(decided), None, None),
+        (ALL, "max_drawdown", float(((peak - after) / peak).max()), len(decided), None, None),
+    ]
+    for name, part in slices(decided):
+        rows += _scores(name, part, began_with)
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def slices(bets: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The bets by outcome and by band of odds; a slice without a bet is left out."""
+    parts = [(name, bets[bets["outcome"] == outcome]) for outcome, name in OUTCOME_SLICES.items()]
+    for low, high in BANDS:
+        name = f"odds {low:g} to {high:g}" if np.isfinite(high) else f"odds {low:g} and more"
+        parts.append((name, bets[(bets["odds"] >= low) & (bets["odds"] < high)]))
+    return [(name, part.reset_index(drop=True)) for name, part in parts if len(part)]
+
+
+def blind_scores(matches: pd.DataFrame) -> pd.DataFrame:
+    """The yield of betting a unit on BLIND outcomes of these matches at each of BLIND_PRICES: SCORE_COLUMNS.
+
+    matches: match frame with result and those of the columns of BLIND_PRICES that there are; a match without a result
+    or a price has no part. It is what the margin, and the choice among many prices, are worth without any skill. Where
+    there is a column `outcome`, what was bet on, CHOSEN stands beside BLIND.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for prices, columns in BLIND_PRICES.items():
+        if not set(columns) <= set(matches.columns):
+            continue
+        priced = matches[matches["result"].notna() & matches[list(columns)].notna().all(axis=1)].reset_index(drop=True)
+        if priced.empty:
+            continue
+        odds = priced[list(columns)].to_numpy(dtype=np.float64)
+        gain = np.where(one_hot(priced["result"].to_numpy()) == 1.0, odds - 1.0, -1.0)
+        every = np.arange(len(odds))
+        won = {
+            "every outcome": gain.mean(axis=1),
+            "home": gain[:, 0],
+            "favourite": gain[every, odds.argmin(axis=1)],
+            "outsider": gain[every, odds.argmax(axis=1)],
+        }
+        if "outcome" in priced:
+            won[CHOSEN] = gain[every, priced["outcome"].map(OUTCOMES.index).to_numpy(dtype=np.int64)]
+        for which, profit in won.items():
+            name = which if which == CHOSEN else f"blind {which}"
+            bets = priced[["kickoff"]].assign(stake=1.0, profit=profit)
+            rows += [(f"{name}, {prices}", *row) for row in _ratios(bets, {"yield": "profit"})]
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _closing_probability(bets: pd.DataFrame, matches: pd.DataFrame, as_of: datetime) -> "pd.Series[float]":
+    """(n,) what the closing odds, without their margin, gave the outcome of each bet; NaN without closing odds."""
+    games = bets[[*KEY, "kickoff"]].drop_duplicates()
+    close = with_closing_odds(games, matches[[*KEY, *CLOSING_ODDS]], as_of)
+    seen = bets[[*KEY, "outcome"]].merge(close, how="left", on=list(KEY), validate="many_to_one")
+    number: NDArray[np.int64] = seen["outcome"].map(OUTCOMES.index).to_numpy(dtype=np.int64)
+    fair = seen[list(CLOSING)].to_numpy(dtype=np.float64)[np.arange(len(seen)), number]
+    return pd.Series(fair, index=bets.index)
+
+
+def _scores(name: str, bets: pd.DataFrame, began_with: float) -> list[tuple[Any, ...]]:
+    """Rows of SCORE_COLUMNS of some bets that were won or lost."""
+    stake, profit = bets["stake"], bets["profit"]
+    claimed = stake * bets["edge"]
+    parts = bets[["kickoff", "stake", "profit"]].assign(claimed=claimed, over=claimed - profit)
+    ratios = {"yield": "profit", "claimed_value": "claimed", "overconfidence": "over"}
+    even = bets[["kickoff"]].assign(stake=1.0, won=bets["settlement"].eq("won"), implied=1.0 / bets["odds"])
+    rows = [
+        ("profit", float(profit.sum()), len(bets), None, None),
+        ("turnover", float(stake.sum()), len(bets), None, None),
+        *_ratios(parts.assign(stake=began_with / len(parts)), {"roi": "profit"}),
+        *_ratios(parts, ratios),
+        *_ratios(even, {"hit_rate": "won", "hit_rate_implied": "implied"}),
+    ]
+    closed = bets[bets["fair"].notna()].reset_index(drop=True)
+    if len(closed):
+        worth = closed["stake"] * (closed["odds"] * closed["fair"] - 1.0)
+        rows += _ratios(closed[["kickoff", "stake"]].assign(worth=worth), {"clv": "worth"})
+    return [(name, *row) for row in rows]
+
+
+def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[tuple[str, float, int, float | None, float | None]]:
+    """Metric, value, n, low, high of the sum of each wanted column over the sum of the stakes."""
+    columns = list(wanted.values())
+
+    def part(rows: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
+        days = by_day(rows[["stake", *columns]].to_numpy(dtype=np.float64), day)
+
+        def estimate(counts: Floats) -> dict[str, Floats]:
+            sums = counts @ days
+            return {metric: sums[:, k] / sums[:, 0] for k, metric in enumerate(wanted, start=1)}
+
+        return estimate
+
+    return [(score.metric, score.value, score.n, score.low, score.high) for score in bootstrapped(bets, [part])]
