@@ -7,10 +7,13 @@ import dagster as dg
 
 from pl_predictor import checks, jobs, quality_checks, schedules, sensors
 from pl_predictor.assets import (
+    bet_ledger,
+    betting_performance,
     champion,
     drift_report,
     features,
     fixtures,
+    market_edges,
     matches,
     performance_metrics,
     predictions,
@@ -27,6 +30,7 @@ from pl_predictor.settings import get_settings
 ASSETS = [
     *(matches, fixtures, features, trained_model, champion, predictions),
     *(performance_metrics, drift_report),
+    *(market_edges, bet_ledger, betting_performance),
     season_backtest,
 ]
 
@@ -57,7 +61,7 @@ def build_defs(
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules(ASSETS),
-        asset_checks=dg.load_asset_checks_from_modules([checks, quality_checks]),
+        asset_checks=dg.load_asset_checks_from_modules([checks, quality_checks, bet_ledger]),
         jobs=jobs.JOBS,
         schedules=schedules.SCHEDULES,
         sensors=sensors.SENSORS,

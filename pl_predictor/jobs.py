@@ -4,10 +4,13 @@ from typing import Any
 
 import dagster as dg
 
+from pl_predictor.assets.bet_ledger import bet_ledger
+from pl_predictor.assets.betting_performance import betting_performance
 from pl_predictor.assets.champion import champion
 from pl_predictor.assets.drift_report import drift_report
 from pl_predictor.assets.features import features
 from pl_predictor.assets.fixtures import fixtures
+from pl_predictor.assets.market_edges import market_edges
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.occasion import CAUSE_TAG, LOOP, ROLLBACK
 from pl_predictor.assets.performance_metrics import performance_metrics
@@ -27,26 +30,27 @@ def _job(name: str, description: str, *assets: dg.AssetsDefinition, cause: str |
 
 
 DATA = (matches, fixtures, features)
-TRAINING = (features, trained_model, champion, predictions)
+FORECASTS = (predictions, market_edges, bet_ledger)
+TRAINING = (features, trained_model, champion, *FORECASTS)
 
 loop = _job(
     "loop",
-    "The whole loop once: matches, features, forecasts, performance, drift, and every check; trains if no model serves",
-    *(*DATA, trained_model, champion, predictions, performance_metrics, drift_report),
+    "The whole loop once: matches, features, forecasts, scores, bets, drift, and every check; trains if none serves",
+    *(*DATA, trained_model, champion, *FORECASTS, performance_metrics, betting_performance, drift_report),
     cause=LOOP,
 )
 monitoring = _job(
     "monitoring",
-    "New results, the forecasts that they settle, their scores, and the checks on them",
-    *(matches, performance_metrics),
+    "New results, the forecasts and bets that they settle, their scores, and the checks on them",
+    *(matches, performance_metrics, bet_ledger, betting_performance),
 )
 drift_analysis = _job(
     "drift_analysis", "The latest matches against the champion's training window", features, drift_report
 )
 daily_predictions = _job(
     "daily_predictions",
-    "New matches and odds, their features, and the forecasts; completes a decision that was interrupted",
-    *(*DATA, trained_model, champion, predictions),
+    "New matches and odds, their features, the forecasts, and bets on them; completes a decision that was interrupted",
+    *(*DATA, trained_model, champion, *FORECASTS),
     cause=LOOP,
 )
 weekly_retraining_evaluation = _job(
@@ -72,7 +76,7 @@ backtest = _job(
 rollback = _job(
     "rollback",
     "The previous champion serves again, and forecasts; give a `reason` in the launchpad",
-    *(features, champion, predictions),
+    *(features, champion, *FORECASTS),
     cause=ROLLBACK,
 )
 

@@ -1,4 +1,4 @@
-"""What Dagster sees: nine assets and their lineage, checks, jobs, an instance; light to load, and without secrets."""
+"""What Dagster sees: twelve assets and their lineage, checks, jobs, an instance; light to load, and without secrets."""
 
 import ast
 import json
@@ -40,6 +40,9 @@ LINEAGE = {
     "predictions": {"features", "champion"},
     "performance_metrics": {"matches", "predictions"},
     "drift_report": {"features", "champion"},
+    "market_edges": {"predictions"},
+    "bet_ledger": {"matches", "market_edges"},
+    "betting_performance": {"bet_ledger"},
     "season_backtest": {"features", "matches"},
 }
 CHECKS = {
@@ -53,6 +56,7 @@ CHECKS = {
     "log_loss_near_that_at_promotion": "performance_metrics",
     "drift_share_below_threshold": "drift_report",
     "every_coming_fixture_has_a_forecast": "predictions",
+    "ledger_adds_up": "bet_ledger",
 }
 HEAVY = ("mlflow", "evidently", "sklearn", "skops", "matplotlib", "scipy", "dagster_mlflow", "apprise")
 CORE = Path(pl_predictor.__file__).parent / "core"

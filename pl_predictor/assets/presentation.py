@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 from sqlalchemy import Table
 
+from pl_predictor.core.betting_scores import METRICS as BETTING_METRICS
 from pl_predictor.core.scoring import METRICS
 from pl_predictor.core.slices import SLICES
 
@@ -108,3 +109,13 @@ def _markdown(lines: list[dict[str, str]]) -> str:
     columns = [column for column in lines[0] if any(line[column] for line in lines)]
     cells = [columns, ["---"] * len(columns), *([line[column] for column in columns] for line in lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def betting_table(scores: pd.DataFrame) -> str:
+    """Scores of a ledger (rows of `betting_scores` of one moment) in markdown: a slice a row, in all first."""
+    lines = []
+    for name, part in scores.groupby("slice", sort=False):
+        found: dict[str, Any] = {str(score.metric): score for score in part.itertuples()}
+        line = {"bets": str(name), "n": str(found["yield"].n)}
+        lines.append(line | {metric.replace("_", " "): _with_interval(found.get(metric)) for metric in BETTING_METRICS})
+    return _markdown(lines)

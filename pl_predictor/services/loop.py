@@ -16,6 +16,7 @@ from pl_predictor import migrations
 from pl_predictor.code_version import code_version
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import Settings, parse_as_of
+from pl_predictor.storage.bets import BetStorage
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.metrics import MetricsStorage
 
@@ -33,7 +34,8 @@ class LoopResult:
     """What one pass of the loop left behind.
 
     forecasts: rows of model_predictions made at `as_of`; metrics: rows of model_metrics of `as_of`, both by the version
-    that served. reasons: asset name to why it wrote nothing. failed_checks: check name to verdict.
+    that served. edges: rows of market_edges of these fixtures; bets: rows of bets taken on them. reasons: asset name to
+    why it wrote nothing. failed_checks: check name to verdict.
     """
 
     as_of: datetime
@@ -42,6 +44,8 @@ class LoopResult:
     walk_forward: dict[str, float]
     forecasts: pd.DataFrame
     metrics: pd.DataFrame
+    edges: pd.DataFrame
+    bets: pd.DataFrame
     reasons: dict[str, str]
     failed_checks: dict[str, str]
 
@@ -211,6 +215,8 @@ def collect(settings: Settings, result: "dg.ExecuteInProcessResult") -> LoopResu
     forecasts = storage.get_predictions_by_date_range(as_of, as_of)
     forecasts = forecasts[forecasts["code_version"] == code_version()]
     metrics = storage.get_metrics_by_date_range(as_of, as_of)
+    betting = BetStorage(engine)
+    edges, ledger = betting.edges(), betting.ledger(replay=bool(forecasts["replay"].all()))
     engine.dispose()
     registry = ModelRegistry.from_settings(settings)
     version = registry.serving(as_of)
@@ -221,6 +227,8 @@ def collect(settings: Settings, result: "dg.ExecuteInProcessResult") -> LoopResu
         walk_forward=registry.metrics(version),
         forecasts=forecasts[forecasts["model_version"] == version.version],
         metrics=metrics[metrics["model_version"] == version.version],
+        edges=edges[edges["as_of"] == as_of],
+        bets=ledger[ledger["as_of"] == as_of],
         reasons={name: metadata["reason"] for name, metadata in shown.items() if "reason" in metadata},
         failed_checks=failed,
     )

@@ -6,7 +6,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from pl_predictor.core.matches import season_name
+from pl_predictor.core.matches import KEY, season_name
 from pl_predictor.services.loop import LoopResult
 from pl_predictor.settings import MODEL_NAME
 
@@ -14,6 +14,8 @@ FORECAST_FIELDS = (
     *("season", "home_team", "away_team", "p_home", "p_draw", "p_away", "prediction", "information"),
     *("home_odds", "draw_odds", "away_odds"),
 )
+EDGE_FIELDS = (*KEY, "outcome", "probability", "market_probability", "odds", "prices", "edge", "verdict")
+BET_FIELDS = (*KEY, "outcome", "probability", "odds", "prices", "edge", "stake", "bankroll")
 SHOWN_SCORES = ("accuracy", "f1_weighted", "rps", "rps_skill", "log_loss", "brier", "drift_share")
 SHOWN_OF_A_SEASON = (
     *("rps", "rps_market", "rps_close", "rps_skill", "rps_skill_close", "log_loss", "accuracy", "f1_weighted"),
@@ -24,23 +26,29 @@ NARROWEST = 110
 
 def as_document(result: LoopResult) -> dict[str, Any]:
     """Forecasts and metrics as JSON's types; times in ISO 8601, UTC; a null is something that is not known."""
-    forecasts = result.forecasts.astype(object).where(result.forecasts.notna(), None)
     return {
         "as_of": result.as_of.isoformat(),
         "run_id": result.run_id,
         "model": MODEL_NAME,
         "model_version": result.model_version,
-        "forecasts": [
-            {"kickoff": row["kickoff"].isoformat(), **{name: row[name] for name in FORECAST_FIELDS}}
-            for row in forecasts.to_dict("records")
-        ],
+        "forecasts": _rows(result.forecasts, FORECAST_FIELDS),
         "metrics": {
             row["metric_type"]: {"value": row["value"], **row["metadata"]} for row in result.metrics.to_dict("records")
         },
+        "edges": _rows(result.edges, EDGE_FIELDS),
+        "bets": _rows(result.bets, BET_FIELDS),
         "walk_forward": result.walk_forward,
         "failed_checks": result.failed_checks,
         "reasons": result.reasons,
     }
+
+
+def _rows(frame: pd.DataFrame, fields: tuple[str, ...]) -> list[dict[str, Any]]:
+    known = frame.astype(object).where(frame.notna(), None)
+    return [
+        {"kickoff": row["kickoff"].isoformat(), **{name: row[name] for name in fields}}
+        for row in known.to_dict("records")
+    ]
 
 
 def print_result(result: LoopResult) -> None:
@@ -52,6 +60,10 @@ def print_result(result: LoopResult) -> None:
         console.print(f"{title}: none, {result.reasons.get('predictions', 'no reason given')}")
     else:
         console.print(_fixtures(result, title))
+        if result.edges["odds"].notna().any():
+            console.print(_edges(result))
+        else:
+            console.print("No fixture has odds yet: nothing can be said of its value, and there is no bet on it")
     console.print(_scores(result))
     for name, verdict in result.failed_checks.items():
         console.print(f"[red]check failed[/red] {name}: {verdict}")
@@ -107,6 +119,30 @@ def _fixtures(result: LoopResult, title: str) -> Table:
             *(f"{row[name]:.1%}" for name in ("p_home", "p_draw", "p_away")),
             row["prediction"],
             "yes" if row["information"] == "odds" else "no",
+        )
+    return table
+
+
+def _edges(result: LoopResult) -> Table:
+    """Of each fixture with odds the outcome that is worth most, and whether it is bet on."""
+    from pl_predictor.assets.market_edges import best_of_each
+
+    priced = result.edges[result.edges["odds"].notna()]
+    title = f"What an outcome is worth at the {priced['prices'].iloc[0]} prices (bets on paper only)"
+    table = Table(title=title, title_justify="left")
+    for name in ("home", "away", "outcome"):
+        table.add_column(name)
+    for name in ("ours", "market", "odds", "edge", "stake"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    stakes = result.bets.set_index([*KEY, "outcome"])["stake"]
+    for row in best_of_each(priced).to_dict("records"):
+        stake = stakes.get(tuple(row[name] for name in (*KEY, "outcome")))
+        table.add_row(
+            *(row["home_team"], row["away_team"], row["outcome"], f"{row['probability']:.1%}"),
+            "" if pd.isna(row["market_probability"]) else f"{row['market_probability']:.1%}",
+            *(f"{row['odds']:.2f}", f"{row['edge']:+.1%}"),
+            *("" if stake is None else f"{stake:.2f}", row["verdict"]),
         )
     return table
 
