@@ -89,18 +89,23 @@ def run(as_of: str | None, as_json: bool, first_start: bool) -> None:
 @click.option("--last", type=int, required=True, metavar="SEASON", help="the last one")
 @click.option("--no-odds", is_flag=True, help="forecast without any bookmaker's odds")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="write a forecast a row to this CSV file")
-def backtest(first: int, last: int, no_odds: bool, out: Path | None) -> None:
+@click.option("--bets", is_flag=True, help="bet on paper by these forecasts, and print what that would have won")
+def backtest(first: int, last: int, no_odds: bool, out: Path | None, bets: bool) -> None:
     """The forecaster tried on past seasons of the source, as it would have lived them; prints its scores."""
+    from pl_predictor.resources.policy import Policy
     from pl_predictor.services import backtest as backtesting
+    from pl_predictor.services.betting_report import print_bets
     from pl_predictor.services.environment import ready
     from pl_predictor.services.report import print_scorecard
 
     gc.disable()
     with ready(get_settings()) as settings:
-        forecasts = backtesting.backtest(settings, first=first, last=last, odds=not no_odds)
+        done = backtesting.backtest(settings, first=first, last=last, odds=not no_odds)
     if out is not None:
-        backtesting.write(forecasts, out)
-    print_scorecard(forecasts)
+        backtesting.write(done.forecasts, out)
+    print_scorecard(done.forecasts)
+    if bets:
+        print_bets(done.forecasts, done.matches, Policy.from_settings(settings).betting(), done.as_of)
 
 
 @main.command()

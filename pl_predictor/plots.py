@@ -111,6 +111,36 @@ def rolling_skill(scores: pd.DataFrame, window: int) -> str:
     return _markdown(figure, "rolling RPS skill against the market")
 
 
+def bankroll(ledger: pd.DataFrame, began_with: float) -> str:
+    """What the bankroll of a ledger was after each settled bet (kickoff, bankroll_after), units, and at the start."""
+    settled = ledger.dropna(subset="bankroll_after")
+    figure, axes = _figure(7, 2.8)
+    axes.axhline(began_with, color=DRAW, linestyle="--", linewidth=1, label="at the start")
+    axes.step(settled["kickoff"], settled["bankroll_after"], where="post", color=HOME, label="bankroll")
+    axes.set(ylabel="units", xlabel="kick-off of the settled bets")
+    axes.legend(frameon=False)
+    _short_dates(axes)
+    return _markdown(figure, "bankroll of paper bets")
+
+
+def claimed_against_realised(scores: pd.DataFrame) -> str:
+    """Yield with its 95 % interval beside the claimed value of each slice of bets (rows of betting_scores.SCORE_COLUMNS
+    of the slices by outcome and by odds)."""
+    realised, claimed = (scores[scores["metric"] == metric].set_index("slice") for metric in ("yield", "claimed_value"))
+    rows = realised.astype({"low": float, "high": float})[["value", "low", "high", "n"]].iloc[::-1]
+    figure, axes = _figure(7, 1.2 + 0.32 * len(rows))
+    place = list(range(len(rows)))
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.hlines(place, rows["low"], rows["high"], color=HOME, linewidth=1.5)
+    axes.scatter(rows["value"], place, color=HOME, zorder=3, label="yield (95 % interval)")
+    axes.scatter(claimed["value"].reindex(rows.index), place, color=AWAY, marker="D", zorder=3, label="claimed value")
+    axes.set_yticks(place, [f"{name} (n {n})" for name, n in zip(rows.index, rows["n"], strict=True)])
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.set(xlabel="won by a staked unit")
+    axes.legend(ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return _markdown(figure, "claimed against realised value")
+
+
 def _short_dates(axes: "Axes") -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -143,6 +143,29 @@ class Settings(BaseSettings):
         0.005,
         "log loss (nats a match) by which a challenger may be worse and be promoted, or must be better by the odds",
         ge=0,
+    )
+
+    bet_prices: Literal["best", "consensus"] = _field(
+        "PL_BET_PRICES",
+        "best",
+        "prices that paper bets take: best (the highest of all bookmakers) or consensus (their average)",
+    )
+    staking: Literal["kelly", "flat"] = _field(
+        "PL_STAKING", "kelly", "how stakes are sized: kelly (a fraction of Kelly's) or flat"
+    )
+    bankroll: float = _field(
+        "PL_BANKROLL", 1000.0, "units that the ledger of paper bets begins with", gt=0, allow_inf_nan=False
+    )
+    kelly_fraction: float = _field("PL_KELLY_FRACTION", 0.25, "share of the full Kelly stake", gt=0, le=1)
+    flat_stake: float = _field(
+        "PL_FLAT_STAKE", 0.01, "a flat stake, as a share of the bankroll that the ledger began with", gt=0, le=0.05
+    )
+    max_stake: float = _field("PL_MAX_STAKE", 0.05, "a stake's largest share of the bankroll", gt=0, le=0.05)
+    min_edge: float = _field(
+        "PL_MIN_EDGE", 0.02, "claimed value that a bet needs: probability times odds, minus 1", gt=0
+    )
+    min_confidence: float = _field(
+        "PL_MIN_CONFIDENCE", 0.30, "probability that the outcome needs to be bet on", ge=0, le=1
     )
 
     @field_validator("home", mode="after")

@@ -236,6 +236,14 @@ def test_the_thresholds_are_in_the_launchpad_with_the_settings_defaults(defs: dg
         "min_new_results": 20,
         "refresh_results": 150,
         "promotion_margin": 0.005,
+        "bet_prices": "best",
+        "staking": "kelly",
+        "bankroll": 1000.0,
+        "kelly_fraction": 0.25,
+        "flat_stake": 0.01,
+        "max_stake": 0.05,
+        "min_edge": 0.02,
+        "min_confidence": 0.3,
         "forecast_due_hours": 24,
     }
     assert {name: json.loads(value) for name, value in launchpad(defs)["policy"].items()} == defaults

@@ -40,6 +40,11 @@ def test_a_variable_that_happens_to_have_a_fields_name_is_not_read(monkeypatch: 
         ("PL_MAX_DRIFT_SHARE", "-0.1"),
         ("PL_FORECAST_DAYS", "0"),
         ("POSTGRES_PORT", "5432x"),
+        ("PL_BET_PRICES", "worst"),
+        ("PL_STAKING", "Kelly"),
+        ("PL_BANKROLL", "inf"),
+        ("PL_MAX_STAKE", "0.06"),
+        ("PL_MIN_EDGE", "0"),
     ],
 )
 def test_an_unusable_value_is_an_error_that_names_variable_and_value(

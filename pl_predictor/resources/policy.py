@@ -1,17 +1,19 @@
 """The thresholds and windows of the platform, as the launchpad shows them; their defaults are the settings."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
+from pl_predictor.core.betting import Staking
 from pl_predictor.core.retraining import RetrainingPolicy
 from pl_predictor.resources.launchpad import setting, with_defaults
 from pl_predictor.settings import Settings, require_windows_that_can_judge
 
 
 class Policy(dg.ConfigurableResource[Any]):
-    """What is forecast, when it is judged and how, what a check lets pass, and when a model is trained again."""
+    """What is forecast, when it is judged and how, what a check lets pass, when a model is trained again, and how paper
+    bets are taken."""
 
     forecast_days: int = setting("forecast_days")
     performance_window: int = setting("performance_window")
@@ -29,6 +31,14 @@ class Policy(dg.ConfigurableResource[Any]):
     min_new_results: int = setting("min_new_results")
     refresh_results: int = setting("refresh_results")
     promotion_margin: float = setting("promotion_margin")
+    bet_prices: Literal["best", "consensus"] = setting("bet_prices")
+    staking: Literal["kelly", "flat"] = setting("staking")
+    bankroll: float = setting("bankroll")
+    kelly_fraction: float = setting("kelly_fraction")
+    flat_stake: float = setting("flat_stake")
+    max_stake: float = setting("max_stake")
+    min_edge: float = setting("min_edge")
+    min_confidence: float = setting("min_confidence")
     forecast_due_hours: int = setting("forecast_due_hours")
 
     @classmethod
@@ -49,4 +59,17 @@ class Policy(dg.ConfigurableResource[Any]):
             min_new_results=self.min_new_results,
             refresh_results=self.refresh_results,
             warnings=self.retrain_on_warnings,
+        )
+
+    def betting(self) -> Staking:
+        """How the ledger of paper bets bets (core/betting.py)."""
+        return Staking(
+            prices=self.bet_prices,
+            method=self.staking,
+            bankroll=self.bankroll,
+            kelly_fraction=self.kelly_fraction,
+            flat_stake=self.flat_stake,
+            max_stake=self.max_stake,
+            min_edge=self.min_edge,
+            min_confidence=self.min_confidence,
         )

@@ -95,7 +95,7 @@ def test_the_rows_are_those_of_the_command(
 ) -> None:
     assert shown
     rows = storage.forecasts(2022, 2022)
-    command = backtest(settings, first=2022, last=2022)
+    command = backtest(settings, first=2022, last=2022).forecasts
     pd.testing.assert_frame_equal(
         rows[list(FORECAST_COLUMNS)], command[list(FORECAST_COLUMNS)], check_exact=True, check_dtype=False
     )

@@ -7,6 +7,7 @@ import pytest
 
 from pl_predictor.settings import Settings
 from pl_predictor_tests.integration.platform import run, using
+from pl_predictor_tests.services.test_betting_report import rows
 
 COLUMNS = ["season", "home_team", "away_team", "kickoff", "made_at", "p_home", "p_draw", "p_away", "prediction"]
 TIMES = ["kickoff", "made_at"]
@@ -22,6 +23,7 @@ def test_every_match_is_forecast_once_from_before_its_kick_off(
     assert "Walk-forward of 2022/23 to 2023/24" in done.stdout
     assert "By season" in done.stdout
     assert ("rps market" in done.stdout) is (not options)
+    assert "Bets on paper" not in done.stdout
     forecasts = pd.read_csv(file, parse_dates=TIMES)
     assert list(forecasts) == [*COLUMNS, "information", "model"]
     assert forecasts.groupby("season").size().to_dict() == {2022: 380, 2023: 380}
@@ -31,6 +33,21 @@ def test_every_match_is_forecast_once_from_before_its_kick_off(
     assert set(forecasts["prediction"]) == {"H", "D", "A"}
     assert set(forecasts["information"]) == priced
     assert set(forecasts.loc[forecasts["season"] == 2022, "information"]) == {"no_odds"}
+
+
+def test_bets_follow_forecasts_that_saw_no_odds_and_take_what_odds_there_are(environment: Settings) -> None:
+    done = run("backtest", "--first", "2022", "--last", "2023", "--no-odds", "--bets", env=using(environment))
+    assert done.returncode == 0, done.stderr
+    assert "Walk-forward of 2022/23 to 2023/24" in done.stdout
+    assert "Bets on paper: best prices, 0.25 of Kelly's stakes, from 1000.00 units" in done.stdout
+    assert "Matches without best prices, which are not bet on: 380" in done.stdout
+    shown = rows(done.stdout.partition("Bets on paper")[2])
+    assert shown["2022/23"][0] == "0"
+    assert shown["2023/24"][0] == shown["profit"][2] == shown["our choice, best"][1] != "0"
+    assert shown["2023/24"][-1] == shown["bankroll"][0]
+    assert shown["blind every outcome, consensus"][3] == "380"
+    assert "our choice, B365" not in shown
+    assert "clv" not in shown
 
 
 @pytest.mark.parametrize(
