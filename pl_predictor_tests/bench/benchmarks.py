@@ -251,7 +251,7 @@ def replay_season(folder: Path, record: Record) -> None:
     )
     record("replay_matches_without_forecast", 380 - lived.forecast_in_time)
     record("replay_matches_unsettled", 380 - lived.settled)
-    record("replay_failed_runs", lived.failed_runs, seconds=round(lived.seconds), decisions=events)
+    record("replay_failed_runs", lived.failed_runs, seconds=round(lived.seconds), decisions=events, bets=lived.bets)
 
 
 def changed_lives(folder: Path, record: Record) -> None:  # noqa: ARG001

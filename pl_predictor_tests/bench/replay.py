@@ -17,7 +17,8 @@ from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.bench.terminal import NotMeasured, opened
 from pl_predictor_tests.integration.platform import COMMAND, environment
 
-BEFORE, FIRST, LAST = "2023-08-04T17:00", "2023-08-11T17:00", "2024-05-24T17:00"
+# An hour after the odds of a round are known.
+BEFORE, FIRST, LAST = "2023-08-04T20:00", "2023-08-11T20:00", "2024-05-24T20:00"
 STAYS = "Stays until Ctrl-C"
 FORECAST_IN_TIME = """
     SELECT count(DISTINCT (season, home_team, away_team)) AS n FROM model_predictions
@@ -26,6 +27,7 @@ FORECAST_IN_TIME = """
 SETTLED = f"{FORECAST_IN_TIME} AND actual_result IS NOT NULL"
 FAILED = "SELECT count(*) AS n FROM runs WHERE status <> 'SUCCESS'"
 EVENTS = "SELECT as_of, cause, event, challenger_version, verdict FROM retraining_events ORDER BY id"
+BETS = "SELECT settlement, stake::float8 AS stake, profit::float8 AS profit FROM bets ORDER BY id"
 TICKS = """
     SELECT r.run_id, extract(epoch FROM r.create_timestamp) AS created, r.end_time FROM runs r
     JOIN run_tags t USING (run_id) WHERE t.key = 'pl_predictor/replay' AND r.pipeline_name = 'loop' ORDER BY created
@@ -34,7 +36,8 @@ TICKS = """
 
 @dataclass(frozen=True)
 class Lived:
-    """What a season left behind. ticks: seconds of each, from its launch to the next launch."""
+    """What a season left behind. ticks: seconds of each, from its launch to the next launch. bets: how many were taken
+    and settled, units staked and won."""
 
     seconds: float
     ticks: list[float]
@@ -42,6 +45,7 @@ class Lived:
     settled: int
     failed_runs: int
     events: list[dict[str, str]]
+    bets: dict[str, float]
 
 
 def live(folder: Path, *, first: str = FIRST, last: str = LAST) -> Lived:
@@ -54,7 +58,7 @@ def live(folder: Path, *, first: str = FIRST, last: str = LAST) -> Lived:
             raise NotMeasured("the replay failed, see above")
         seconds = time.perf_counter() - began
         created = _rows(env, TICKS, "dagster_db")["created"].astype(float)
-        events = _rows(env, EVENTS, "postgres_db")
+        events, bets = _rows(env, EVENTS, "postgres_db"), _rows(env, BETS, "postgres_db")
         return Lived(
             seconds=seconds,
             ticks=[float(gap) for gap in created.diff().dropna()],
@@ -62,6 +66,12 @@ def live(folder: Path, *, first: str = FIRST, last: str = LAST) -> Lived:
             settled=_count(env, SETTLED, "postgres_db"),
             failed_runs=_count(env, FAILED, "dagster_db"),
             events=json.loads(events.assign(as_of=events["as_of"].astype(str)).to_json(orient="records")),
+            bets={
+                "taken": len(bets),
+                "settled": int(bets["settlement"].notna().sum()),
+                "turnover": round(float(bets["stake"].sum()), 2),
+                "profit": round(float(bets["profit"].sum()), 2),
+            },
         )
 
 

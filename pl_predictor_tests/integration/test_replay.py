@@ -27,6 +27,8 @@ POLICY = {
     "PL_MAX_DRIFT_SHARE": "0",
     "PL_RETRAINING_COOLDOWN_DAYS": "14",
     "PL_MIN_NEW_RESULTS": "10",
+    # At the default some weeks have no bet.
+    "PL_MIN_EDGE": "0.005",
     # A week is lived before the first start, one tick follows at once, and the next would in an hour.
     "PL_LIVED_DAYS": "7",
     "PL_TICK_SECONDS": "3600",
@@ -41,8 +43,11 @@ DECISIONS = """
     SELECT event, cause, reason, rule, verdict, champion_version, challenger_version, as_of, live_n, walk_forward_n
     FROM retraining_events ORDER BY id
 """
-
-
+BETS = """
+    SELECT home_team, away_team, outcome, stake::float8, bankroll::float8, as_of, kickoff, model_version, settlement,
+           profit::float8, bankroll_after::float8, settled_at
+    FROM bets ORDER BY id
+"""
 NO_DECISION = """
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the disk is full'; END $$;
     CREATE TRIGGER refuse BEFORE INSERT ON retraining_events EXECUTE FUNCTION refuse();
@@ -111,6 +116,7 @@ def by_the_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str
                 "reasons": [tick.skip_reason for tick in ticks if tick.skip_reason],
                 "forecasts": rows(env, FORECASTS),
                 "decisions": rows(env, DECISIONS),
+                "bets": rows(env, BETS),
                 "matches": len(rows(env, PLAYED)),
             }
 
@@ -143,6 +149,18 @@ def test_every_match_is_forecast_before_its_kick_off_and_settled_after_it(by_the
     assert played["actual_result"].notna().all()
     assert len(played[["home_team", "away_team"]].drop_duplicates()) == by_the_daemon["matches"]
     assert forecasts.loc[forecasts["kickoff"] > LAST, "actual_result"].isna().all()
+
+
+def test_the_ledger_fills_with_bets_that_are_settled_and_add_up(by_the_daemon: dict[str, Any]) -> None:
+    bets = by_the_daemon["bets"]
+    assert len(bets) >= 5
+    assert (bets["as_of"] < bets["kickoff"]).all()
+    assert not bets.duplicated(["home_team", "away_team"]).any()
+    played = bets["kickoff"] < pd.Timestamp("2024-01-18", tz="UTC")
+    assert set(bets.loc[played, "settlement"]) == {"won", "lost"}
+    assert bets.loc[~played, "settlement"].isna().all()
+    settled = bets[played].sort_values(["settled_at", "kickoff", "home_team"])
+    assert settled["bankroll_after"].tolist() == (1000 + settled["profit"].cumsum()).round(2).tolist()
 
 
 def test_the_sensor_retrains_once_for_a_failure_and_says_why_it_does_not(by_the_daemon: dict[str, Any]) -> None:
@@ -186,10 +204,11 @@ def test_the_same_season_in_one_process_has_the_same_forecasts_and_decisions(
     ]
     settings = Settings(PL_HOME=Path(env["PL_HOME"]), PL_POSTGRES_PORT=int(env["PL_POSTGRES_PORT"]))
     with PostgresServer(settings.home, port=settings.embedded_postgres_port).lease():
-        forecasts, decisions = rows(env, FORECASTS), rows(env, DECISIONS)
+        forecasts, decisions, bets = (rows(env, query) for query in (FORECASTS, DECISIONS, BETS))
     numbers = ["p_home", "p_draw"]
     theirs = by_the_daemon["forecasts"]
     pd.testing.assert_frame_equal(forecasts.drop(columns=numbers), theirs.drop(columns=numbers))
     # Sums may differ in their last digits.
     pd.testing.assert_frame_equal(forecasts[numbers].astype(float), theirs[numbers].astype(float), rtol=0, atol=1e-9)
     pd.testing.assert_frame_equal(decisions, by_the_daemon["decisions"])
+    pd.testing.assert_frame_equal(bets, by_the_daemon["bets"])
