@@ -165,7 +165,7 @@ def migrate(fresh_start: bool) -> None:
     from pl_predictor.services.loop import migrate as bring_up_to_date
 
     with ready(get_settings()) as settings:
-        bring_up_to_date(settings, fresh_start=fresh_start)
+        bring_up_to_date(settings, _say, fresh_start=fresh_start)
 
 
 @main.command()

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     dagster_db: str = _field("PL_DAGSTER_DB", "dagster", "database of Dagster's runs, events and schedules")
     mlflow_db: str = _field("PL_MLFLOW_DB", "mlflow", "database of MLflow's runs and models")
     mlflow_tracking_uri: str | None = _field("MLFLOW_TRACKING_URI", None, "use this MLflow; unset: the database above")
+    grafana_password: SecretStr | None = _field(
+        "PL_GRAFANA_PASSWORD", None, "password of Grafana's role; unset: made once and kept in PL_HOME/grafana_password"
+    )
 
     forecast_days: int = _field("PL_FORECAST_DAYS", 10, "forecast the fixtures of this many days ahead", ge=1)
     performance_window: int = _field(

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from pl_predictor import migrations
 from pl_predictor.code_version import code_version
 from pl_predictor.core.errors import PredictorError
+from pl_predictor.services import grafana_reader
 from pl_predictor.settings import Settings, parse_as_of
 from pl_predictor.storage.bets import BetStorage
 from pl_predictor.storage.connection import open_engine
@@ -50,8 +51,9 @@ class LoopResult:
     failed_checks: dict[str, str]
 
 
-def migrate(settings: Settings, *, fresh_start: bool = False) -> None:
+def migrate(settings: Settings, say: Say = lambda _: None, *, fresh_start: bool = False) -> None:
     """Bring the platform's own tables and Dagster's up to date, and fail abandoned runs; MLflow creates its own tables.
+    Then let Grafana read them; `say` hears why where that is not possible.
 
     One at a time: two processes that both create Dagster's tables would fail.
     """
@@ -65,6 +67,8 @@ def migrate(settings: Settings, *, fresh_start: bool = False) -> None:
             with dg.DagsterInstance.get() as instance:
                 instance.upgrade()
                 fail_abandoned_runs(instance, fresh_start=fresh_start)
+            if why_not := grafana_reader.provide(settings):
+                say(why_not)
             connection.invalidate()
     finally:
         engine.dispose()
@@ -77,7 +81,7 @@ def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResu
     from pl_predictor.resources.match_feed import AS_OF_TAG
 
     tags = {} if as_of is None else {AS_OF_TAG: parse_as_of(as_of, "--as-of").isoformat()}
-    migrate(settings)
+    migrate(settings, say)
     with dg.DagsterInstance.get() as instance:
         result = execute_in_process(instance, "loop", tags, say)
     return collect(settings, result)
