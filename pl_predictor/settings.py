@@ -62,12 +62,23 @@ class Settings(BaseSettings):
     )
 
     bind: str = _field(
-        "PL_BIND", "127.0.0.1", "address that Dagster's and MLflow's web servers listen on; neither asks for a login"
+        "PL_BIND",
+        "127.0.0.1",
+        "address that the web servers of Dagster, MLflow and Grafana listen on; none asks for a login",
     )
     dagster_port: int = _field("PL_DAGSTER_PORT", 3000, "port of the Dagster UI", ge=1, le=65535)
     mlflow_port: int = _field("PL_MLFLOW_PORT", 5050, "port of the MLflow UI", ge=1, le=65535)
     code_server_port: int = _field(
         "PL_CODE_SERVER_PORT", 3030, "port of the code server, on 127.0.0.1 only", ge=1, le=65535
+    )
+    grafana: Path | None = _field(
+        "PL_GRAFANA", None, "folder of the Grafana that `make up` starts; unset: where its packages install it"
+    )
+    grafana_port: int = _field("PL_GRAFANA_PORT", 3001, "port of Grafana", ge=1, le=65535)
+    grafana_alert_url: str = _field(
+        "PL_GRAFANA_ALERT_URL",
+        "http://127.0.0.1:9",
+        "webhook that Grafana's alerts are sent to; by default nobody listens, and Grafana's own page lists them",
     )
     embedded_postgres_port: int = _field(
         "PL_POSTGRES_PORT", 54320, "port of the embedded PostgreSQL, on 127.0.0.1 only", ge=1, le=65535
@@ -220,6 +231,11 @@ class Settings(BaseSettings):
     def dagster_url(self) -> str:
         """Address of the Dagster UI for a browser."""
         return f"http://{_reachable(self.bind)}:{self.dagster_port}"
+
+    @property
+    def grafana_url(self) -> str:
+        """Address of Grafana for a browser."""
+        return f"http://{_reachable(self.bind)}:{self.grafana_port}"
 
     @property
     def mlflow_url(self) -> str:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from pl_predictor.core.errors import PredictorError
+from pl_predictor.services.grafana_reader import READER, password_file
 from pl_predictor.settings import PROJECT, Settings
 
 FOLDER = PROJECT / "grafana"
@@ -35,6 +36,19 @@ def command(settings: Settings) -> list[str] | None:
             "unset it"
         )
     return None
+
+
+def reader_password(settings: Settings) -> str:
+    """The password of `grafana_reader`: that of PL_GRAFANA_PASSWORD, else the one that this home keeps."""
+    if settings.grafana_password is not None:
+        return settings.grafana_password.get_secret_value()
+    kept = password_file(settings.home)
+    if not kept.exists():
+        raise PredictorError(
+            f"Grafana cannot log in: {kept} does not exist, so that the role {READER} is another home's or "
+            "administrator's; set PL_GRAFANA_PASSWORD to its password"
+        )
+    return kept.read_text()
 
 
 def environment(settings: Settings, reader_password: str) -> dict[str, str]:

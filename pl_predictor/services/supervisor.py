@@ -26,8 +26,10 @@ LOG_LINES_SHOWN = 15
 @dataclass
 class _Process:
     command: Sequence[str]
+    environment: Mapping[str, str]
     popen: "subprocess.Popen[bytes]"
-    stays: bool = True
+    stays: bool
+    needed: bool
     ends: list[float] = field(default_factory=list)
 
 
@@ -92,12 +94,25 @@ class Supervisor:
         """Where the process of that name writes what it prints."""
         return self._home / "logs" / f"{name}.log"
 
-    def start(self, name: str, command: Sequence[str], *, stays: bool = True) -> None:
-        """Start a process, writing to its log; `watch` starts it again if it ends, unless it is one that may end."""
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        stays: bool = True,
+        needed: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start a process, writing to its log; `watch` starts it again if it ends, unless it is one that may end.
+
+        needed: False for one that the others can do without, if it keeps ending. environment: its own, besides that of
+        all.
+        """
         log = self.log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        self._processes[name] = _Process(command, self._spawn(name, command), stays)
+        own = environment or {}
+        self._processes[name] = _Process(command, own, self._spawn(name, command, own), stays, needed)
 
     def run(self, command: Sequence[str], stop: threading.Event) -> int:
         """Run a command to its end on this terminal; its exit code, or 130 if it was stopped before."""
@@ -113,7 +128,7 @@ class Supervisor:
                 return 130
         return process.returncode
 
-    def _spawn(self, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    def _spawn(self, name: str, command: Sequence[str], own: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         # Its own session: Ctrl-C in the terminal reaches the parent alone, which stops the others in order.
         with self.log(name).open("ab") as output:
             return subprocess.Popen(
@@ -121,7 +136,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**self._environment, NAME_MARKER: name},
+                env={**self._environment, **own, NAME_MARKER: name},
                 start_new_session=True,
             )
 
@@ -137,6 +152,10 @@ class Supervisor:
                 continue
             now = time.monotonic()
             process.ends = [end for end in process.ends if now - end < RESTART_WINDOW] + [now]
+            if len(process.ends) > RESTARTS and not process.needed:
+                say(f"The {name} keeps ending, last with code {code}: left alone, see {self.log(name)}")
+                del self._processes[name]
+                continue
             if len(process.ends) > RESTARTS:
                 lines = self.log(name).read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
                 raise PredictorError(
@@ -144,7 +163,7 @@ class Supervisor:
                     f"{self.log(name)} ends with:\n" + "\n".join(lines)
                 )
             clear(self._home, name)  # a child of a killed process may still hold its port
-            process.popen = self._spawn(name, process.command)
+            process.popen = self._spawn(name, process.command, process.environment)
             say(f"The {name} had ended (code {code}) and was started again")
 
     def stop(self) -> None:

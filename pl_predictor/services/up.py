@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pl_predictor.core.errors import PredictorError
+from pl_predictor.services import grafana
 from pl_predictor.services.environment import make_home, ready
 from pl_predictor.services.ports import require_free_port
 from pl_predictor.services.postgres_server import PostgresServer
@@ -86,6 +87,9 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
     supervisor.start("daemon", commands["daemon"])
     if effective.own_mlflow_server:
         supervisor.start("mlflow", commands["mlflow"])
+    if (grafana_server := grafana.command(settings)) is not None:
+        own = grafana.environment(effective, grafana.reader_password(effective))
+        supervisor.start("grafana", grafana_server, needed=False, environment=own)
     _wait_for(f"{settings.dagster_url}/server_info", "webserver", supervisor, stop, say)
     if not stop.is_set():
         from pl_predictor.services.replay import own_past  # half a second, and nothing waits for it here
@@ -93,6 +97,7 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
         say(
             f"\nDagster  {settings.dagster_url}\nMLflow   {settings.mlflow_url}"
             + " (some seconds more)" * effective.own_mlflow_server
+            + f"\nGrafana  {grafana.HOW_TO_GET_ONE if grafana_server is None else settings.grafana_url}"
         )
         if time_goes_on := own_past(settings) is not None and settings.tick_seconds > 0:
             supervisor.start("replay", commands["replay"], stays=False)
@@ -154,6 +159,8 @@ def _require_ports(settings: Settings) -> None:
     require_free_port(settings.code_server_port, "PL_CODE_SERVER_PORT")
     if settings.own_mlflow_server:
         require_free_port(settings.mlflow_port, "PL_MLFLOW_PORT", settings.bind)
+    if grafana.command(settings) is not None:
+        require_free_port(settings.grafana_port, "PL_GRAFANA_PORT", settings.bind)
 
 
 def _wait_for(url: str, name: str, supervisor: Supervisor, stop: threading.Event, say: Say) -> None:
