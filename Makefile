@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check bench lock
+.PHONY: help setup up test check bench lock dashboards
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
@@ -39,6 +39,9 @@ check: setup  ## lint and strict types
 
 bench: setup  ## run the benchmarks, figures as JSON
 	@$(BIN)/python -m pl_predictor_tests.bench
+
+dashboards: setup  ## write the Grafana dashboards and alert rules again from grafana/*.py
+	@$(BIN)/python -m grafana.generate
 
 lock: setup  ## resolve requirements.txt again from setup.cfg
 	@$(BIN)/uv pip compile setup.cfg --extra dev --universal --python-version 3.10 --generate-hashes \

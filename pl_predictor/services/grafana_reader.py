@@ -26,7 +26,14 @@ from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 
 READER: Final = "grafana_reader"
-DAGSTER_TABLES: Final = tuple("runs run_tags job_ticks daemon_heartbeats asset_keys asset_check_executions".split())
+DAGSTER_TABLES: Final = (
+    "runs",
+    "run_tags",
+    "job_ticks",
+    "daemon_heartbeats",
+    "asset_keys",
+    "asset_check_executions",
+)
 DEFAULTS: Final = {"default_transaction_read_only": "on", "statement_timeout": "15s"}
 ON_OURS: Final = (
     f"GRANT USAGE ON SCHEMA public TO {READER}",
@@ -58,10 +65,11 @@ def provide(settings: Settings) -> str | None:
     except ProgrammingError as error:
         if not isinstance(error.orig, psycopg2.errors.InsufficientPrivilege):
             raise
+        where = f"PostgreSQL at {settings.postgres_host}:{settings.postgres_port}"
         return (
-            f"Grafana cannot read: user {settings.postgres_user!r} may not set up the role {READER} on PostgreSQL at "
-            f"{settings.postgres_host}:{settings.postgres_port} ({str(error.orig).strip()}). Run `pl-predictor migrate` "
-            f"once as a user that may, or have an administrator run: CREATE ROLE {READER} LOGIN PASSWORD '...'; "
+            f"Grafana cannot read: user {settings.postgres_user!r} may not set up the role {READER} on {where} "
+            f"({str(error.orig).strip()}). Run `pl-predictor migrate` once as a user that may, or let an administrator "
+            f"run: CREATE ROLE {READER} LOGIN PASSWORD '...'; "
             + " ".join(f"ALTER ROLE {READER} SET {name} = '{value}';" for name, value in DEFAULTS.items())
         )
     return None

@@ -1,0 +1,62 @@
+"""`python -m grafana.generate` (`make dashboards`): writes every file that Grafana reads and that code makes.
+
+All of them or none: they are written beside their places first. What is no dashboard any more is deleted.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from grafana import drift, overview, performance, predictions
+from grafana.house import Addresses, Board
+
+FOLDER = Path(__file__).parent
+BOARDS = (overview, performance, drift, predictions)
+
+
+def boards() -> list[Board]:
+    """Every dashboard."""
+    return [module.dashboard() for module in BOARDS]
+
+
+def document(board: Board, addresses: Addresses) -> dict[str, Any]:
+    """A dashboard as Grafana reads it: a bare object."""
+    made: dict[str, Any] = json.loads(json.dumps(board.built(addresses), cls=JSONEncoder))
+    return made
+
+
+def files(addresses: Addresses) -> dict[Path, str]:
+    """Path below this folder to content."""
+    return {
+        Path("dashboards") / f"{board.uid}.json": json.dumps(document(board, addresses), indent=2, sort_keys=True)
+        + "\n"
+        for board in boards()
+    }
+
+
+def write(folder: Path, addresses: Addresses) -> None:
+    """Put the files of `files` into place, whole or not at all."""
+    wanted = files(addresses)
+    for path, content in wanted.items():
+        (folder / path).with_suffix(".new").write_text(content)
+    for path in wanted:
+        (folder / path).with_suffix(".new").replace(folder / path)
+    for path in (folder / "dashboards").glob("*.json"):
+        if path.relative_to(folder) not in wanted:
+            path.unlink()
+
+
+def main() -> None:
+    """Write the files of this folder."""
+    parser = argparse.ArgumentParser(prog="python -m grafana.generate", description=__doc__)
+    parser.add_argument("--dagster-url", default=Addresses.dagster, help="where a browser finds Dagster")
+    parser.add_argument("--mlflow-url", default=Addresses.mlflow, help="where a browser finds MLflow")
+    given = parser.parse_args()
+    write(FOLDER, Addresses(given.dagster_url, given.mlflow_url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""The board of how good the forecasts are: scores with their samples, the market beside them, versions compared."""
+
+from typing import Any
+
+from grafana.house import (
+    AMBER,
+    BLUE,
+    DAYS,
+    GREEN,
+    NUMBER,
+    OF_VERSION,
+    RED,
+    RUN,
+    SHARE,
+    Board,
+    Row,
+    Steps,
+    curve,
+    grid,
+    lines,
+    stat,
+)
+from grafana.queries import MODEL, NOW, VERSION, latest, official, record
+from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
+from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SKILL
+
+NO_RESULT = "no result yet"
+
+SETTLED = stat(
+    "How many forecasts have been judged?",
+    """Official forecasts (the last before kick-off) of the chosen version whose match was played in the time range.
+    Under 50 no check decides anything: read every score below with that in mind.""",
+    f"WITH {official(VERSION)} SELECT count(actual_result) AS settled FROM official WHERE $__timeFilter(kickoff)",
+    steps=((0, AMBER), (50, GREEN)),
+)
+WAITING = stat(
+    "How many played matches still wait for their result?",
+    """Official forecasts of the chosen version whose match has kicked off and has no result yet. A few after a matchday
+    are normal; if they stay, the source is late: see the checks of `matches` in Dagster.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT count(*) AS waiting FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    """,
+    steps=((0, GREEN), (12, AMBER), (30, RED)),
+)
+LAG = stat(
+    "How long has the oldest of them waited?",
+    """Days since the kick-off of the oldest forecast without a result. Results come within three days; a postponed
+    match waits for its new date and is no fault.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT extract(epoch FROM {NOW} - min(kickoff)) / 86400.0 AS days
+    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    """,
+    unit=DAYS,
+    steps=((0, GREEN), (3, AMBER), (7, RED)),
+    none="nothing waits",
+    decimals=1,
+)
+
+
+def _score(title: str, says: str, metric: str, unit: str, steps: Steps) -> Any:
+    sql = f"SELECT value FROM ({latest(metric, VERSION)}) newest"
+    return stat(title, says, sql, unit=unit, steps=steps, none=NO_RESULT, decimals=3 if unit == NUMBER else 1)
+
+
+ACCURACY = _score(
+    "How often is it right?",
+    f"""Share of the latest official forecasts of the chosen version that named the result. The check fails under
+    {MIN_ACCURACY:.0%}; whether that is bad luck is the check's verdict, in Dagster. Bookmakers'
+    favourites win 53 to 55 %.""",
+    "accuracy",
+    SHARE,
+    ((0, RED), (MIN_ACCURACY - 0.05, AMBER), (MIN_ACCURACY, GREEN)),
+)
+F1 = _score(
+    "How good is its weighted F1?",
+    f"""F1 of home wins, draws and away wins, weighted by how often they happen: low for a forecaster that never says
+    draw. The check fails under {MIN_F1}.""",
+    "f1_weighted",
+    NUMBER,
+    ((0, RED), (MIN_F1 - 0.05, AMBER), (MIN_F1, GREEN)),
+)
+SKILL = _score(
+    "Is it better than the market, lately?",
+    f"""The market's log loss minus its own over the latest 80 matches with odds, nats a match. Over 0 is better than
+    the odds; under {MIN_SKILL} the check fails, and beyond noise it retrains.""",
+    "log_loss_skill_recent",
+    NUMBER,
+    ((-99, RED), (MIN_SKILL, AMBER), (0, GREEN)),
+)
+CLASSIFICATION = lines(
+    "How do accuracy, F1, precision and recall develop?",
+    """Of whichever version served at the time, over its latest 380 official forecasts: each new version begins a record
+    of its own, with wide swings. The dashed line is the accuracy that the check asks for.""",
+    record("accuracy", "f1_weighted", "precision_weighted", "recall_weighted"),
+    unit=SHARE,
+    limits=((MIN_ACCURACY, RED),),
+)
+RPS = lines(
+    "Is the RPS below the market's?",
+    """Ranked probability score, 0 is best; a good model has 0.19 to 0.20. rps_market is that of the pre-match odds, on
+    the matches that have any: compare only where most do.""",
+    record("rps", "rps_market"),
+)
+LOG_LOSS = lines(
+    "Is the log loss what the forecasts themselves expect?",
+    """Log loss in nats, 0 is best. Above log_loss_expected for long: the probabilities are too bold. Above
+    log_loss_market: the odds know something that the model does not. Small gaps are luck.""",
+    record("log_loss", "log_loss_expected", "log_loss_market"),
+)
+SKILL_LINES = lines(
+    "Is it better than the market, and is that more than luck?",
+    f"""Skill over the latest 80 matches (the market's log loss minus its own). log_loss_skill_expected_recent is what
+    it would be were the market right: no luck is in it. Both below {MIN_SKILL}, the dashed line: retraining is due.""",
+    record("log_loss_skill_recent", "log_loss_skill_expected_recent"),
+    limits=((MIN_SKILL, RED),),
+)
+CONFUSION = grid(
+    "Which results are taken for which?",
+    """Settled official forecasts of the chosen version in the time range: what happened (rows) by what was predicted
+    (columns). Draws are predicted rarely by any good model: what matters is the diagonal against the rest of its
+    row.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT CASE actual_result WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' ELSE 'away win' END AS "happened",
+        count(*) FILTER (WHERE prediction = 'H') AS "home win predicted",
+        count(*) FILTER (WHERE prediction = 'D') AS "draw predicted",
+        count(*) FILTER (WHERE prediction = 'A') AS "away win predicted"
+    FROM official WHERE actual_result IS NOT NULL AND $__timeFilter(kickoff)
+    GROUP BY actual_result ORDER BY position(actual_result IN 'HDA')
+    """,
+)
+CALIBRATION = curve(
+    "Does what is called 60 % happen in 60 % of the cases?",
+    """Every probability of the settled official forecasts (three a match), in ten bins: how often it came true against
+    how often it was forecast. On the diagonal is calibrated; a flatter curve is too bold, a steeper one too timid. Bins
+    of under ten cases are left out.""",
+    f"""
+    WITH {official(VERSION)}, stated AS (
+        SELECT (probabilities->>outcome)::float8 AS p, (actual_result = outcome)::int AS happened
+        FROM official, unnest(ARRAY['H', 'D', 'A']) outcome
+        WHERE actual_result IS NOT NULL AND $__timeFilter(kickoff)
+    )
+    SELECT avg(p) AS forecast, avg(happened)::float8 AS happened, avg(p) AS calibrated
+    FROM stated GROUP BY least(floor(p * 10), 9) HAVING count(*) >= 10 ORDER BY 1
+    """,
+    x="forecast",
+)
+COMPARED = grid(
+    "Which version is better?",
+    """Newest scores of every version that was ever scored, challengers that only shadowed included. n differs: versions
+    are compared fairly, on the same matches, only by the retraining history below.""",
+    f"""
+    SELECT model_version AS version, max(as_of) AS scored, max((metadata->>'n')::int) FILTER (
+            WHERE metric_type = 'log_loss') AS n,
+        max(value) FILTER (WHERE metric_type = 'log_loss') AS "log loss",
+        max(value) FILTER (WHERE metric_type = 'rps') AS rps,
+        max(value) FILTER (WHERE metric_type = 'accuracy') AS accuracy,
+        max(value) FILTER (WHERE metric_type = 'f1_weighted') AS "weighted F1",
+        max(value) FILTER (WHERE metric_type = 'log_loss_skill') AS "skill against the market"
+    FROM (
+        SELECT DISTINCT ON (model_version, metric_type) * FROM model_metrics
+        WHERE model_name = {MODEL} AND metric_type IN ('log_loss', 'rps', 'accuracy', 'f1_weighted', 'log_loss_skill')
+        ORDER BY model_version, metric_type, as_of DESC
+    ) newest
+    GROUP BY model_version ORDER BY length(model_version) DESC, model_version DESC
+    """,
+    units={"accuracy": SHARE},
+    links={"version": OF_VERSION},
+)
+BY_VERSION = lines(
+    "How does the chosen metric develop, by version?",
+    """One line a version, shadowing challengers included. Lines of a few matches swing; the versions' n stand in the
+    table beside.""",
+    f"""
+    SELECT DISTINCT ON (1, 2) $__timeGroup(as_of, $__interval) AS time, 'version ' || model_version AS metric, value
+    FROM model_metrics
+    WHERE metric_type = ${{metric:sqlstring}} AND model_name = {MODEL} AND $__timeFilter(as_of)
+    ORDER BY 1, 2, as_of DESC
+    """,
+)
+HISTORY = grid(
+    "When was it trained again, why, and was it promoted?",
+    """A row a decision. The deltas are the champion's log loss minus the challenger's, nats a match, with 95 %
+    intervals: over 0 the challenger is better. A refusal is a result and no fault.""",
+    f"""
+    SELECT as_of AS "moment", event, cause, challenger_version AS version, champion_version AS "served before",
+        verdict, reason, walk_forward_delta AS "delta, past seasons", walk_forward_low AS "low",
+        walk_forward_high AS "high", live_delta AS "delta, live", live_n AS "live matches", dagster_run_id AS run
+    FROM retraining_events WHERE model_name = {MODEL} AND $__timeFilter(as_of) ORDER BY id DESC
+    """,
+    links={"version": OF_VERSION, "run": RUN},
+    colours={
+        "event": {"promoted": ("promoted", GREEN), "refused": ("refused", AMBER), "rolled_back": ("rolled back", BLUE)}
+    },
+)
+
+
+def dashboard() -> Board:
+    """The board."""
+    return Board(
+        "mlops-performance",
+        "Performance",
+        "How good the forecasts are, against the market and over time. Start at the top left; a score means little "
+        "before 50 forecasts were judged.",
+        [
+            Row("The chosen version now", [SETTLED, WAITING, LAG, ACCURACY, F1, SKILL], height=5),
+            Row("Over time, of whoever served", [CLASSIFICATION, RPS]),
+            Row("Against the market", [LOG_LOSS, SKILL_LINES]),
+            Row("What kind of errors", [CONFUSION, CALIBRATION]),
+            Row("Versions compared", [COMPARED, BY_VERSION]),
+            Row("Retraining", [HISTORY]),
+        ],
+        variables(MODEL_CHOICE, VERSION_CHOICE, METRIC_CHOICE),
+        RETRAINING,
+    )

@@ -1,0 +1,177 @@
+"""The board of the forecasts themselves: what is coming, what is forecast, how sure, and what came of it."""
+
+from grafana.house import (
+    AMBER,
+    DAYS,
+    GREEN,
+    GREY,
+    OF_VERSION,
+    RED,
+    RUN,
+    SHARE,
+    Board,
+    Row,
+    bars,
+    grid,
+    lines,
+    stat,
+)
+from grafana.queries import CHAMPION, NOW, REPLAY, VERSION, official
+from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
+from grafana.thresholds import FORECAST_DUE_HOURS
+
+OUTCOME = "CASE {} WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' WHEN 'A' THEN 'away win' END"
+
+COMING = f"""coming AS (
+    SELECT m.season, m.home_team, m.away_team, m.kickoff, f.* FROM matches m
+    LEFT JOIN LATERAL (
+        SELECT p.prediction, p.confidence, p.probabilities, p.home_odds, p.draw_odds, p.away_odds, p.information,
+            p.as_of, p.model_version, p.dagster_run_id
+        FROM model_predictions p
+        WHERE (p.season, p.home_team, p.away_team) = (m.season, m.home_team, m.away_team)
+            AND p.model_version = {CHAMPION} AND p.replay = {REPLAY}
+        ORDER BY p.as_of DESC, p.id LIMIT 1
+    ) f ON true
+    WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '10 days'
+)"""
+"""The fixtures of the next ten days, each with the newest forecast of the version that serves, if there is one."""
+
+MADE = stat(
+    "How many forecasts were made in the last 24 hours?",
+    """Rows that the champion sealed within 24 hours of the platform's now. 0 between rounds is normal; before a round
+    it is not: see `predictions` in Dagster, which gives the reason.""",
+    f"""
+    SELECT count(*) AS made FROM model_predictions
+    WHERE model_version = {CHAMPION} AND as_of > {NOW} - interval '24 hours' AND as_of <= {NOW}
+    HAVING {NOW} IS NOT NULL
+    """,
+    steps=((0, GREY), (1, GREEN)),
+    none="no forecast yet",
+)
+DUE = stat(
+    "Which matches are due and have no forecast?",
+    f"""Premier League matches that kick off within {FORECAST_DUE_HOURS} hours and that the champion has not forecast.
+    Any is an alert: launch `daily_predictions` in Dagster.""",
+    f"""
+    WITH {COMING}
+    SELECT count(*) AS missing FROM coming
+    WHERE prediction IS NULL AND kickoff <= {NOW} + interval '{FORECAST_DUE_HOURS} hours'
+    HAVING {NOW} IS NOT NULL
+    """,
+    steps=((0, GREEN), (1, RED)),
+    none="no forecast yet",
+)
+UNSETTLED = stat(
+    "How many forecasts wait for a result?",
+    """Matches that have kicked off, were forecast by the chosen version, and have no result yet.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT count(*) AS waiting FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    """,
+    steps=((0, GREEN), (12, AMBER), (30, RED)),
+)
+OLDEST = stat(
+    "How long has the oldest waited?",
+    """Days since kick-off. Over a week is a postponed match, or a source that is behind.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
+    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    """,
+    unit=DAYS,
+    steps=((0, GREEN), (3, AMBER), (7, RED)),
+    none="nothing waits",
+    decimals=1,
+)
+UPCOMING = grid(
+    "What is coming, and what is forecast?",
+    """The fixtures of the next ten days with the champion's newest forecast and the odds that it saw. Empty cells are a
+    match without forecast, or without odds; the odds are the average of the bookmakers.""",
+    f"""
+    WITH {COMING}
+    SELECT kickoff AS "kick-off", home_team AS home, away_team AS away, (probabilities->>'H')::float8 AS "home win",
+        (probabilities->>'D')::float8 AS draw, (probabilities->>'A')::float8 AS "away win",
+        {OUTCOME.format("prediction")} AS prediction, home_odds AS "odds 1", draw_odds AS "odds X",
+        away_odds AS "odds 2", information, as_of AS "made at", model_version AS version, dagster_run_id AS run
+    FROM coming ORDER BY kickoff, home_team
+    """,
+    units={"home win": SHARE, "draw": SHARE, "away win": SHARE},
+    links={"run": RUN, "version": OF_VERSION},
+    colours={"information": {"odds": ("with odds", GREEN), "no_odds": ("without odds", AMBER)}},
+)
+DISTRIBUTION = lines(
+    "What is predicted, week by week?",
+    """Official forecasts of the chosen version by predicted result and week of kick-off. Home wins are the most common;
+    hardly any draw is normal. A sudden change of the mix is worth a look at the drift board.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT $__timeGroup(kickoff, '7d') AS time, {OUTCOME.format("prediction")} AS metric, count(*) AS value
+    FROM official WHERE $__timeFilter(kickoff) GROUP BY 1, 2 ORDER BY 1, 2
+    """,
+    unit="short",
+    bars=True,
+)
+SUCCESS = bars(
+    "How often does each prediction come true?",
+    """Settled official forecasts of the chosen version in the time range: the share that came true beside the mean
+    probability that was given to it. The two should be close; n says how much that is worth.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT {OUTCOME.format("prediction")} || ' (n = ' || count(*) || ')' AS prediction,
+        avg((prediction = actual_result)::int)::float8 AS "came true", avg(confidence) AS "was promised"
+    FROM official WHERE actual_result IS NOT NULL AND $__timeFilter(kickoff)
+    GROUP BY prediction ORDER BY position(prediction IN 'HDA')
+    """,
+    unit=SHARE,
+    x="prediction",
+)
+CONFIDENCE = bars(
+    "How sure are the forecasts?",
+    """Official forecasts of the chosen version by the probability of what they predict. A third is a coin of three
+    sides; over 70 % are favourites that win about as often.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT (low * 5) || ' to ' || (low * 5 + 5) || ' %' AS confidence, coalesce(n, 0) AS forecasts,
+        coalesce(came_true, 0) AS "came true"
+    FROM generate_series(6, 19) low
+    LEFT JOIN (
+        SELECT least(floor(confidence * 20), 19)::int AS low, count(*) AS n,
+            count(*) FILTER (WHERE prediction = actual_result) AS came_true
+        FROM official WHERE $__timeFilter(kickoff) GROUP BY 1
+    ) found USING (low)
+    WHERE EXISTS (SELECT FROM official)
+    ORDER BY low
+    """,
+    x="confidence",
+)
+BACKLOG = grid(
+    "Which forecasts wait for a result?",
+    """Official forecasts of the chosen version whose match has kicked off, the oldest first. A match that was postponed
+    gets its new date from the source and then leaves this list.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT kickoff AS "kick-off", home_team AS home, away_team AS away, {OUTCOME.format("prediction")} AS prediction,
+        confidence, (extract(epoch FROM {NOW} - kickoff) / 86400)::float8 AS "waits for", dagster_run_id AS run
+    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    ORDER BY kickoff, home_team LIMIT 100
+    """,
+    units={"confidence": SHARE, "waits for": DAYS},
+    links={"run": RUN},
+)
+
+
+def dashboard() -> Board:
+    """The board."""
+    return Board(
+        "mlops-predictions",
+        "Predictions",
+        "What is forecast for the coming matches, how sure the forecasts are, and what came of the earlier ones.",
+        [
+            Row("Now", [MADE, DUE, UNSETTLED, OLDEST], height=5),
+            Row("Coming", [UPCOMING], height=10),
+            Row("What is predicted", [DISTRIBUTION, CONFIDENCE]),
+            Row("What came of it", [SUCCESS, BACKLOG]),
+        ],
+        variables(MODEL_CHOICE, VERSION_CHOICE),
+        RETRAINING,
+    )

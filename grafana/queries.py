@@ -1,0 +1,70 @@
+"""SQL that several dashboards share: who serves, which forecasts count, what time it is for the platform.
+
+Each is a piece that a dashboard's query is built of. The semantics are the platform's own: `official` says in SQL what
+core.settlement.official_forecasts says in Python, and a test holds the two together.
+"""
+
+from typing import Final
+
+MODEL: Final = "${model:sqlstring}"
+VERSION: Final = "${version:sqlstring}"
+"""The variables of the boards that have them."""
+
+CHAMPION: Final = """(
+    SELECT challenger_version FROM retraining_events
+    WHERE event IN ('promoted', 'rolled_back') ORDER BY id DESC LIMIT 1
+)"""
+"""The version that serves by the record."""
+
+REPLAY: Final = "(SELECT replay FROM model_predictions ORDER BY id DESC LIMIT 1)"
+"""Whether the platform lives a moment of the past, by its newest forecast."""
+
+NOW: Final = f"""(
+    SELECT CASE WHEN {REPLAY} THEN (SELECT max(as_of) FROM match_features) ELSE now() END
+    WHERE EXISTS (SELECT FROM model_predictions)
+)"""
+"""The platform's now: live the clock's, in a replay the newest moment that it has lived; null before any forecast."""
+
+
+def official(version: str) -> str:
+    """A common table expression `official`: of each match the last forecast of a version before its kick-off.
+
+    One that is no replay counts only if the database's clock, too, says that it was written before kick-off. Of several
+    for one moment the first written counts. kickoff is the match's, which may have been moved since.
+    """
+    return f"""official AS (
+    SELECT DISTINCT ON (p.season, p.home_team, p.away_team)
+        p.season, p.home_team, p.away_team, m.kickoff, p.as_of, p.prediction, p.confidence, p.probabilities,
+        p.home_odds, p.draw_odds, p.away_odds, p.information, p.actual_result, p.model_version, p.dagster_run_id
+    FROM model_predictions p
+    JOIN matches m ON (m.season, m.home_team, m.away_team) = (p.season, p.home_team, p.away_team)
+    WHERE p.model_version = {version} AND p.replay = {REPLAY}
+        AND p.as_of < m.kickoff AND (p.replay OR p.timestamp < m.kickoff)
+    ORDER BY p.season, p.home_team, p.away_team, p.as_of DESC, p.id
+)"""
+
+
+def latest(metric: str, version: str = CHAMPION) -> str:
+    """The newest value of a metric of a version, with its n, interval and moment."""
+    return f"""
+        SELECT value, (metadata->>'n')::int AS n, (metadata->>'low')::float8 AS low,
+            (metadata->>'high')::float8 AS high, as_of
+        FROM model_metrics WHERE metric_type = '{metric}' AND model_version = {version}
+        ORDER BY as_of DESC LIMIT 1
+    """
+
+
+def record(*metrics: str) -> str:
+    """Series of these metrics over time, of whichever version served: the last value in each interval."""
+    wanted = ", ".join(f"'{metric}'" for metric in metrics)
+    return f"""
+        SELECT DISTINCT ON (1, 2) $__timeGroup(m.as_of, $__interval) AS time, m.metric_type AS metric, m.value
+        FROM model_metrics m
+        JOIN (
+            SELECT challenger_version, as_of AS since,
+                coalesce(lead(as_of) OVER (ORDER BY id), 'infinity') AS until
+            FROM retraining_events WHERE event IN ('promoted', 'rolled_back') AND model_name = {MODEL}
+        ) serving ON serving.challenger_version = m.model_version AND m.as_of BETWEEN serving.since AND serving.until
+        WHERE m.metric_type IN ({wanted}) AND m.model_name = {MODEL} AND $__timeFilter(m.as_of)
+        ORDER BY 1, 2, m.as_of DESC, m.id DESC
+    """

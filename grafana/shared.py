@@ -1,0 +1,87 @@
+"""What several boards offer: variables to choose by, and the marks of what happened."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard as sdk
+
+from grafana.house import AMBER, BLUE, GREEN, PURPLE, RED, annotation, variable
+from grafana.queries import CHAMPION, MODEL
+
+MODEL_CHOICE: Final = ("model", "Model", "SELECT DISTINCT model_name FROM retraining_events ORDER BY 1")
+VERSION_CHOICE: Final = (
+    "version",
+    "Version",
+    f"""
+    SELECT version FROM (
+        SELECT DISTINCT challenger_version AS version FROM retraining_events WHERE model_name = {MODEL}
+    ) known
+    ORDER BY version = {CHAMPION} DESC NULLS LAST, length(version) DESC, version DESC
+    """,
+)
+METRIC_CHOICE: Final = (
+    "metric",
+    "Metric",
+    """
+    SELECT metric FROM (SELECT DISTINCT metric_type AS metric FROM model_metrics) known
+    ORDER BY metric = 'log_loss' DESC, metric
+    """,
+)
+
+
+def variables(*choices: tuple[str, str, str]) -> list[sdk.QueryVariable]:
+    """Variables of the board; each may use those before it."""
+    return [variable(*choice) for choice in choices]
+
+
+def _decisions(event: str, name: str, colour: str) -> sdk.AnnotationQuery:
+    """A region from the finding that asked for a training to the decision; a moment where nothing had failed."""
+    return annotation(
+        name,
+        f"""
+        SELECT coalesce(
+                (SELECT min((found->>'as_of')::timestamptz) FROM jsonb_array_elements(evidence) found), as_of
+            ) AS time,
+            as_of AS timeend,
+            'Version ' || challenger_version || ': ' || verdict || '. Cause: ' || cause || ', ' || reason AS text,
+            event || ',' || cause AS tags
+        FROM retraining_events WHERE event = '{event}' AND $__timeFilter(as_of)
+        ORDER BY as_of
+        """,
+        colour,
+    )
+
+
+PROMOTIONS = _decisions("promoted", "Promotions", GREEN)
+REFUSALS = _decisions("refused", "Refusals", AMBER)
+ROLLBACKS = _decisions("rolled_back", "Rollbacks", PURPLE)
+RETRAINING: Final = (PROMOTIONS, REFUSALS, ROLLBACKS)
+
+DRIFT_ONSETS: Final = annotation(
+    "Drift onsets",
+    """
+    SELECT as_of AS time, as_of AS timeend, 'Drift begins: ' || string_agg(column_name, ', ' ORDER BY column_name)
+        AS text, 'drift' AS tags
+    FROM (
+        SELECT as_of, column_name, drifted,
+            lag(drifted) OVER (
+                PARTITION BY model_name, column_name ORDER BY as_of, length(model_version), model_version
+            ) AS before
+        FROM drift_scores
+    ) looks
+    WHERE drifted AND before IS NOT TRUE AND $__timeFilter(as_of)
+    GROUP BY as_of ORDER BY as_of
+    """,
+    RED,
+)
+
+OUTAGES: Final = annotation(
+    "Source outages",
+    """
+    SELECT opened_at AS time, coalesce(resolved_at, now()) AS timeend, title || ': ' || message AS text,
+        level AS tags
+    FROM alerts WHERE key = 'source' AND opened_at <= $__timeTo()
+        AND coalesce(resolved_at, now()) >= $__timeFrom()
+    ORDER BY opened_at
+    """,
+    BLUE,
+)

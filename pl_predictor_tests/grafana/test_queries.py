@@ -1,0 +1,47 @@
+"""Every query of the dashboards runs as Grafana's role, on tables that the platform filled; its answer can be shown."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from pl_predictor.settings import MODEL_NAME, Settings
+from pl_predictor_tests.grafana.conftest import FIRST, LAST
+from pl_predictor_tests.grafana.grafana import Question, answer, questions, shape_faults
+from pl_predictor_tests.grafana.macros import View
+
+ALL = questions()
+CHOSEN = {"model": MODEL_NAME, "version": "1", "metric": "log_loss"}
+QUOTED = {name: "it's" for name in CHOSEN}
+EVERYTHING = View(FIRST - timedelta(days=365), datetime(2030, 1, 1, tzinfo=timezone.utc), "1d", CHOSEN)
+VIEWS = {
+    "all that was lived": EVERYTHING,
+    "a week in minutes": View(LAST - timedelta(days=7), LAST, "1m", CHOSEN),
+    "a time of nothing": View(FIRST - timedelta(days=3650), FIRST - timedelta(days=3640), "1h", CHOSEN),
+    "a name with a quote": View(FIRST, LAST, "1d", QUOTED),
+}
+MAY_BE_EMPTY = {
+    "Refusals", "Rollbacks", "How long has the oldest of them waited?", "How long has the oldest waited?",
+    "Which forecasts wait for a result?",
+}  # fmt: skip
+"""Where no row is a good sign, or what the lived weeks did not have."""
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("question", ALL, ids=map(str, ALL))
+def test_a_query_runs_and_its_answer_fits_its_panel(season: Settings, question: Question, view: View) -> None:
+    assert shape_faults(question, answer(season, question, view)) == []
+
+
+@pytest.mark.parametrize("question", ALL, ids=map(str, ALL))
+def test_a_question_about_all_that_was_lived_has_an_answer(season: Settings, question: Question) -> None:
+    frame = answer(season, question, EVERYTHING)
+    assert frame.rows or question.title in MAY_BE_EMPTY
+    if question.kind == "stat" and frame.rows:
+        assert question.title in MAY_BE_EMPTY or None not in frame.rows[0]
+
+
+@pytest.mark.parametrize("question", ALL, ids=map(str, ALL))
+def test_without_any_row_a_query_runs_and_no_number_is_made_up(empty: Settings, question: Question) -> None:
+    frame = answer(empty, question, EVERYTHING)
+    assert shape_faults(question, frame) == []
+    assert {value for row in frame.rows for value in row} <= {None, 0}
