@@ -110,7 +110,7 @@ def _why_no_bet(worth: pd.DataFrame, state: Book) -> str:
         return f"none of {len(worth) // 3} fixtures has odds"
     if (priced["verdict"] == "value").any():
         return f"what has value is bet on already, or {state.bankroll - state.at_stake:.2f} units are too little for it"
-    best = priced.loc[priced["edge"].idxmax()]
+    best = priced.sort_values("edge", kind="stable").iloc[-1]
     return (
         f"no outcome of {len(priced) // 3} fixtures with odds is worth a bet; the most, {best['home_team']} - "
         f"{best['away_team']} {best['outcome']}: {best['verdict']}"

@@ -38,7 +38,10 @@ def betting_performance(
     ledger = ledger[ledger["settled_at"] <= moment.as_of].sort_values(["settled_at", "kickoff"], kind="stable")
     began_with = policy.betting().bankroll
     scores = ledger_scores(ledger, known, moment.as_of, began_with=began_with)
-    about = {"as_of": dg.MetadataValue.timestamp(moment.as_of), "void": int((ledger["settlement"] == "void").sum())}
+    about: dict[str, Any] = {
+        "as_of": dg.MetadataValue.timestamp(moment.as_of),
+        "void": int((ledger["settlement"] == "void").sum()),
+    }
     if scores.empty:
         reason = "no bet was won or lost yet"
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, **about, "reason": reason})
@@ -53,7 +56,7 @@ def betting_performance(
         code_version=code_version(),
         dagster_run_id=context.run.run_id,
     )
-    total: dict[str, Any] = {row.metric: row.value for row in scores[scores["slice"] == ALL].itertuples()}
+    total: dict[str, Any] = dict(scores.loc[scores["slice"] == ALL, ["metric", "value"]].itertuples(index=False))
     return dg.MaterializeResult(
         metadata={
             **rows(found),

@@ -152,3 +152,13 @@ def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[tuple[str, float
         return estimate
 
     return [(score.metric, score.value, score.n, score.low, score.high) for score in bootstrapped(bets, [part])]
+
+
+def with_bookmaker(matches: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
+    """The match frame with BOOKMAKER_ODDS, the pre-match prices of ONE_BOOKMAKER in an odds frame; without these
+    columns where it has none."""
+    own = prices[(prices["bookmaker"] == ONE_BOOKMAKER) & (prices["moment"] == "pre_match")]
+    if own.empty:
+        return matches
+    own = own.rename(columns=dict(zip(PRE_MATCH_ODDS, BOOKMAKER_ODDS, strict=True)))
+    return matches.merge(own[[*KEY, *BOOKMAKER_ODDS]], how="left", on=list(KEY), validate="one_to_one")

@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from pl_predictor.code_version import code_version, forecaster_name
-from pl_predictor.core.betting_scores import BOOKMAKER_ODDS, ONE_BOOKMAKER
+from pl_predictor.core.betting_scores import with_bookmaker
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import MARKET, build
-from pl_predictor.core.matches import KEY, PRE_MATCH_ODDS
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.services.loop import migrate
 from pl_predictor.settings import Settings
@@ -59,16 +58,6 @@ def backtest(settings: Settings, *, first: int, last: int, odds: bool = True) ->
     forecasts = with_closing_odds(forecasts, known, as_of).assign(model=forecaster_name())
     matches = known[known["season"].between(first, last)].reset_index(drop=True)
     return Backtest(forecasts, with_bookmaker(matches, prices), as_of)
-
-
-def with_bookmaker(matches: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
-    """The match frame with BOOKMAKER_ODDS, the pre-match prices of ONE_BOOKMAKER in an odds frame; without these
-    columns where it has none."""
-    own = prices[(prices["bookmaker"] == ONE_BOOKMAKER) & (prices["moment"] == "pre_match")]
-    if own.empty:
-        return matches
-    own = own.rename(columns=dict(zip(PRE_MATCH_ODDS, BOOKMAKER_ODDS, strict=True)))
-    return matches.merge(own[[*KEY, *BOOKMAKER_ODDS]], how="left", on=list(KEY), validate="one_to_one")
 
 
 def _known(

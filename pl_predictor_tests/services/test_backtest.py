@@ -2,9 +2,8 @@
 
 import pandas as pd
 
-from pl_predictor.core.betting_scores import BOOKMAKER_ODDS
+from pl_predictor.core.betting_scores import BOOKMAKER_ODDS, with_bookmaker
 from pl_predictor.core.matches import odds_frame
-from pl_predictor.services.backtest import with_bookmaker
 from pl_predictor_tests.frames import matches, played
 
 KNOWN = matches(played("Arsenal", "Leeds", "2023-01-01", 1, 0), played("Leeds", "Arsenal", "2023-01-08", 1, 0))
