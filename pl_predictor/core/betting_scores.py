@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pl_predictor.core.matches import CLOSING_ODDS, KEY, MAX_ODDS, OUTCOMES, PRE_MATCH_ODDS
+from pl_predictor.core.matches import KEY, MAX_ODDS, OUTCOMES, PRE_MATCH_ODDS
 from pl_predictor.core.scoring import CLOSING, Estimate, Floats, bootstrapped, by_day, one_hot, with_closing_odds
 
 METRICS: Final = {
@@ -42,28 +42,33 @@ BOOKMAKER_ODDS: Final = ("bookmaker_home_odds", "bookmaker_draw_odds", "bookmake
 BLIND_PRICES: Final = {"best": MAX_ODDS, "consensus": PRE_MATCH_ODDS, ONE_BOOKMAKER: BOOKMAKER_ODDS}
 SCORE_COLUMNS: Final = ("slice", "metric", "value", "n", "low", "high")
 
+Row = tuple[str, float, int, float | None, float | None]
+"""Metric, value, n, low, high: a row of SCORE_COLUMNS but for its slice."""
+
 
 def ledger_scores(ledger: pd.DataFrame, matches: pd.DataFrame, as_of: datetime, *, began_with: float) -> pd.DataFrame:
     """The METRICS of the bets of a ledger that were won or lost, SCORE_COLUMNS, in all and by slice.
 
-    ledger: BET_COLUMNS, settlement and profit, of core.betting. matches: match frame with closing odds, which count 48
-    hours after a match. began_with: its bankroll at the beginning, units. n: bets; of clv those with closing odds.
-    Intervals (95 %) as those of core.scoring: by match day.
+    ledger: BET_COLUMNS, settlement and profit, of core.betting, in any order: the bankroll is followed in that of the
+    kick-offs. matches: match frame with closing odds, which count 48 hours after a match. began_with: its bankroll at
+    the beginning, units. n: bets; of clv those with closing odds. Intervals (95 %) as those of core.scoring: by match
+    day; low and high are NaN where there is none.
     """
-    decided = ledger[ledger["settlement"].isin(["won", "lost"])].reset_index(drop=True)
+    decided = ledger[ledger["settlement"].isin(["won", "lost"])]
+    decided = decided.sort_values(["kickoff", "home_team"], kind="stable", ignore_index=True)
     if decided.empty:
-        return pd.DataFrame(columns=list(SCORE_COLUMNS))
+        return _table([])
     decided = decided.assign(fair=_closing_probability(decided, matches, as_of))
-    rows = _scores(ALL, decided, began_with)
     after = began_with + decided["profit"].cumsum()
     peak = np.maximum(after.cummax(), began_with)
-    rows += [
-        (ALL, "bankroll", float(after.iloc[-1]), len(decided), None, None),
-        (ALL, "max_drawdown", float(((peak - after) / peak).max()), len(decided), None, None),
+    fall = float(((peak - after) / peak).max())
+    rows = [
+        *_scores(decided, began_with),
+        ("bankroll", float(after.iloc[-1]), len(decided), None, None),
+        ("max_drawdown", fall, len(decided), None, None),
     ]
-    for name, part in slices(decided):
-        rows += _scores(name, part, began_with)
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    parts = {name: _scores(part, began_with) for name, part in slices(decided)}
+    return _table([(name, *row) for name, found in {ALL: rows, **parts}.items() for row in found])
 
 
 def slices(bets: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -79,8 +84,9 @@ def blind_scores(matches: pd.DataFrame) -> pd.DataFrame:
     """The yield of betting a unit on BLIND outcomes of these matches at each of BLIND_PRICES: SCORE_COLUMNS.
 
     matches: match frame with result and those of the columns of BLIND_PRICES that there are; a match without a result
-    or a price has no part. It is what the margin, and the choice among many prices, are worth without any skill. Where
-    there is a column `outcome`, what was bet on, CHOSEN stands beside BLIND.
+    or a price has no part. It is what the margin, and the choice among many prices, are worth without any skill. Of two
+    outcomes at one price the first in the order H, D, A is the favourite, or the outsider. Where there is a column
+    `outcome`, what was bet on in each match, CHOSEN stands beside BLIND.
     """
     rows: list[tuple[Any, ...]] = []
     for prices, columns in BLIND_PRICES.items():
@@ -92,39 +98,46 @@ def blind_scores(matches: pd.DataFrame) -> pd.DataFrame:
         odds = priced[list(columns)].to_numpy(dtype=np.float64)
         gain = np.where(one_hot(priced["result"].to_numpy()) == 1.0, odds - 1.0, -1.0)
         every = np.arange(len(odds))
-        won = {
-            "every outcome": gain.mean(axis=1),
-            "home": gain[:, 0],
-            "favourite": gain[every, odds.argmin(axis=1)],
-            "outsider": gain[every, odds.argmax(axis=1)],
-        }
+        favourite, outsider = gain[every, odds.argmin(axis=1)], gain[every, odds.argmax(axis=1)]
+        profits = [gain.mean(axis=1), gain[:, 0], favourite, outsider]
+        won = {f"blind {which}": profit for which, profit in zip(BLIND, profits, strict=True)}
         if "outcome" in priced:
-            won[CHOSEN] = gain[every, priced["outcome"].map(OUTCOMES.index).to_numpy(dtype=np.int64)]
-        for which, profit in won.items():
-            name = which if which == CHOSEN else f"blind {which}"
+            won[CHOSEN] = _of_outcome(gain, priced["outcome"])
+        for name, profit in won.items():
             bets = priced[["kickoff"]].assign(stake=1.0, profit=profit)
             rows += [(f"{name}, {prices}", *row) for row in _ratios(bets, {"yield": "profit"})]
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    return _table(rows)
 
 
-def _closing_probability(bets: pd.DataFrame, matches: pd.DataFrame, as_of: datetime) -> "pd.Series[float]":
+def _closing_probability(bets: pd.DataFrame, matches: pd.DataFrame, as_of: datetime) -> Floats:
     """(n,) what the closing odds, without their margin, gave the outcome of each bet; NaN without closing odds."""
-    games = bets[[*KEY, "kickoff"]].drop_duplicates()
-    close = with_closing_odds(games, matches[[*KEY, *CLOSING_ODDS]], as_of)
-    seen = bets[[*KEY, "outcome"]].merge(close, how="left", on=list(KEY), validate="many_to_one")
-    number: NDArray[np.int64] = seen["outcome"].map(OUTCOMES.index).to_numpy(dtype=np.int64)
-    fair = seen[list(CLOSING)].to_numpy(dtype=np.float64)[np.arange(len(seen)), number]
-    return pd.Series(fair, index=bets.index)
+    # The match's kick-off and not the bet's: a match that is moved a little has its closing odds later.
+    games = bets[list(KEY)].merge(matches[[*KEY, "kickoff"]], how="left", on=list(KEY), validate="one_to_one")
+    fair = with_closing_odds(games, matches, as_of)[list(CLOSING)].to_numpy(dtype=np.float64)
+    return _of_outcome(fair, bets["outcome"])
 
 
-def _scores(name: str, bets: pd.DataFrame, began_with: float) -> list[tuple[Any, ...]]:
-    """Rows of SCORE_COLUMNS of some bets that were won or lost."""
+def _of_outcome(cells: Floats, outcome: pd.Series) -> Floats:
+    """(n,) of (n, 3) cells over H, D, A those of each outcome."""
+    chosen: Floats = cells[np.arange(len(cells)), outcome.map(OUTCOMES.index).to_numpy(dtype=np.int64)]
+    return chosen
+
+
+def _table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """SCORE_COLUMNS of such rows."""
+    dtypes = {"value": "float64", "n": "int64", "low": "float64", "high": "float64"}
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype(dtypes)
+
+
+def _scores(bets: pd.DataFrame, began_with: float) -> list[Row]:
+    """Of some bets that were won or lost."""
     stake, profit = bets["stake"], bets["profit"]
     claimed = stake * bets["edge"]
     parts = bets[["kickoff", "stake", "profit"]].assign(claimed=claimed, over=claimed - profit)
     ratios = {"yield": "profit", "claimed_value": "claimed", "overconfidence": "over"}
     even = bets[["kickoff"]].assign(stake=1.0, won=bets["settlement"].eq("won"), implied=1.0 / bets["odds"])
-    rows = [
+    # roi is profit over began_with; a resample's has as many bets as there are, whichever its days hold.
+    rows: list[Row] = [
         ("profit", float(profit.sum()), len(bets), None, None),
         ("turnover", float(stake.sum()), len(bets), None, None),
         *_ratios(parts.assign(stake=began_with / len(parts)), {"roi": "profit"}),
@@ -135,11 +148,11 @@ def _scores(name: str, bets: pd.DataFrame, began_with: float) -> list[tuple[Any,
     if len(closed):
         worth = closed["stake"] * (closed["odds"] * closed["fair"] - 1.0)
         rows += _ratios(closed[["kickoff", "stake"]].assign(worth=worth), {"clv": "worth"})
-    return [(name, *row) for row in rows]
+    return rows
 
 
-def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[tuple[str, float, int, float | None, float | None]]:
-    """Metric, value, n, low, high of the sum of each wanted column over the sum of the stakes."""
+def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[Row]:
+    """Of each wanted metric the sum of its column over the sum of the stakes."""
     columns = list(wanted.values())
 
     def part(rows: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
