@@ -49,13 +49,12 @@ Row = tuple[str, float, int, float | None, float | None]
 def ledger_scores(ledger: pd.DataFrame, matches: pd.DataFrame, as_of: datetime, *, began_with: float) -> pd.DataFrame:
     """The METRICS of the bets of a ledger that were won or lost, SCORE_COLUMNS, in all and by slice.
 
-    ledger: BET_COLUMNS, settlement and profit, of core.betting, in any order: the bankroll is followed in that of the
-    kick-offs. matches: match frame with closing odds, which count 48 hours after a match. began_with: its bankroll at
+    ledger: BET_COLUMNS, settlement and profit, of core.betting, in the order of settlement, in which the bankroll is
+    followed. matches: match frame with closing odds, which count 48 hours after a match. began_with: its bankroll at
     the beginning, units. n: bets; of clv those with closing odds. Intervals (95 %) as those of core.scoring: by match
     day; low and high are NaN where there is none.
     """
-    decided = ledger[ledger["settlement"].isin(["won", "lost"])]
-    decided = decided.sort_values(["kickoff", "home_team"], kind="stable", ignore_index=True)
+    decided = ledger[ledger["settlement"].isin(["won", "lost"])].reset_index(drop=True)
     if decided.empty:
         return _table([])
     decided = decided.assign(fair=_closing_probability(decided, matches, as_of))
@@ -78,6 +77,16 @@ def slices(bets: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         name = f"odds {low:g} to {high:g}" if np.isfinite(high) else f"odds {low:g} and more"
         parts.append((name, bets[(bets["odds"] >= low) & (bets["odds"] < high)]))
     return [(name, part.reset_index(drop=True)) for name, part in parts if len(part)]
+
+
+def with_bookmaker(matches: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
+    """The match frame with BOOKMAKER_ODDS, the pre-match prices of ONE_BOOKMAKER in an odds frame; without these
+    columns where it has none."""
+    own = prices[(prices["bookmaker"] == ONE_BOOKMAKER) & (prices["moment"] == "pre_match")]
+    if own.empty:
+        return matches
+    own = own.rename(columns=dict(zip(PRE_MATCH_ODDS, BOOKMAKER_ODDS, strict=True)))
+    return matches.merge(own[[*KEY, *BOOKMAKER_ODDS]], how="left", on=list(KEY), validate="one_to_one")
 
 
 def blind_scores(matches: pd.DataFrame) -> pd.DataFrame:
@@ -165,13 +174,3 @@ def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[Row]:
         return estimate
 
     return [(score.metric, score.value, score.n, score.low, score.high) for score in bootstrapped(bets, [part])]
-
-
-def with_bookmaker(matches: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
-    """The match frame with BOOKMAKER_ODDS, the pre-match prices of ONE_BOOKMAKER in an odds frame; without these
-    columns where it has none."""
-    own = prices[(prices["bookmaker"] == ONE_BOOKMAKER) & (prices["moment"] == "pre_match")]
-    if own.empty:
-        return matches
-    own = own.rename(columns=dict(zip(PRE_MATCH_ODDS, BOOKMAKER_ODDS, strict=True)))
-    return matches.merge(own[[*KEY, *BOOKMAKER_ODDS]], how="left", on=list(KEY), validate="one_to_one")
