@@ -113,7 +113,7 @@ def _why_no_bet(worth: pd.DataFrame, state: Book) -> str:
     best = priced.sort_values("edge", kind="stable").iloc[-1]
     return (
         f"no outcome of {len(priced) // 3} fixtures with odds is worth a bet; the most, {best['home_team']} - "
-        f"{best['away_team']} {best['outcome']}: {best['verdict']}"
+        f"{best['away_team']} {best['outcome']}, has {best['edge']:+.1%}: {best['verdict']}"
     )
 
 

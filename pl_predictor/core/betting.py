@@ -7,7 +7,6 @@ made up: an outcome without odds has no value, and is not bet on. Money is in un
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import floor
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -114,15 +113,10 @@ def _why_not(probability: float, odds: float, edge: float, staking: Staking) -> 
     if np.isnan(odds):
         return "no odds"
     if edge < staking.min_edge:
-        return f"edge {_percent(edge):+.1f} % is under {_percent(staking.min_edge):.1f} %"
+        return f"edge under {100 * staking.min_edge:g} %"
     if probability < staking.min_confidence:
-        return f"probability {_percent(probability):.1f} % is under {_percent(staking.min_confidence):.1f} %"
+        return f"probability under {100 * staking.min_confidence:g} %"
     return "another outcome is worth more"
-
-
-def _percent(share: float) -> float:
-    """Per cent to the tenth below, so that what is under a limit never reads as if it had reached it."""
-    return floor(round(share * 1000.0, 6)) / 10.0
 
 
 def stakes(probability: Floats, odds: Floats, book: Book, staking: Staking) -> Floats:

@@ -62,11 +62,12 @@ def ledger_scores(ledger: pd.DataFrame, matches: pd.DataFrame, as_of: datetime, 
     peak = np.maximum(after.cummax(), began_with)
     fall = float(((peak - after) / peak).max())
     rows = [
-        *_scores(decided, began_with),
+        *_scores(decided),
+        *_return(decided, began_with),
         ("bankroll", float(after.iloc[-1]), len(decided), None, None),
         ("max_drawdown", fall, len(decided), None, None),
     ]
-    parts = {name: _scores(part, began_with) for name, part in slices(decided)}
+    parts = {name: _scores(part) for name, part in slices(decided)}
     return _table([(name, *row) for name, found in {ALL: rows, **parts}.items() for row in found])
 
 
@@ -138,18 +139,16 @@ def _table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype(dtypes)
 
 
-def _scores(bets: pd.DataFrame, began_with: float) -> list[Row]:
+def _scores(bets: pd.DataFrame) -> list[Row]:
     """Of some bets that were won or lost."""
     stake, profit = bets["stake"], bets["profit"]
     claimed = stake * bets["edge"]
     parts = bets[["kickoff", "stake", "profit"]].assign(claimed=claimed, over=claimed - profit)
     ratios = {"yield": "profit", "claimed_value": "claimed", "overconfidence": "over"}
     even = bets[["kickoff"]].assign(stake=1.0, won=bets["settlement"].eq("won"), implied=1.0 / bets["odds"])
-    # roi is profit over began_with; a resample's has as many bets as there are, whichever its days hold.
     rows: list[Row] = [
         ("profit", float(profit.sum()), len(bets), None, None),
         ("turnover", float(stake.sum()), len(bets), None, None),
-        *_ratios(parts.assign(stake=began_with / len(parts)), {"roi": "profit"}),
         *_ratios(parts, ratios),
         *_ratios(even, {"hit_rate": "won", "hit_rate_implied": "implied"}),
     ]
@@ -158,6 +157,19 @@ def _scores(bets: pd.DataFrame, began_with: float) -> list[Row]:
         worth = closed["stake"] * (closed["odds"] * closed["fair"] - 1.0)
         rows += _ratios(closed[["kickoff", "stake"]].assign(worth=worth), {"clv": "worth"})
     return rows
+
+
+def _return(bets: pd.DataFrame, began_with: float) -> list[Row]:
+    """roi: profit over what the ledger began with, as the growth of the bankroll from day to day, so that no
+    resample of days loses more than there is."""
+
+    def part(rows: pd.DataFrame, day: NDArray[np.int64]) -> Estimate:
+        profit = by_day(rows[["profit"]].to_numpy(dtype=np.float64), day)[:, 0]
+        before = began_with + profit.cumsum() - profit
+        growth = np.log(np.maximum(1.0 + profit / before, np.finfo(np.float64).tiny))
+        return lambda counts: {"roi": np.expm1(counts @ growth)}
+
+    return [(score.metric, score.value, score.n, score.low, score.high) for score in bootstrapped(bets, [part])]
 
 
 def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[Row]:

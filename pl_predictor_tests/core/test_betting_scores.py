@@ -157,7 +157,7 @@ def test_the_slices_of_a_ledger_add_up_to_all_of_it() -> None:
     assert scores["slice"].drop_duplicates().tolist() == [ALL, *outcomes, *bands]
     assert scores.groupby("slice")["n"].max()[[*outcomes, *bands]].tolist() == [2, 1, 1, 1, 1, 2]
     for names in (outcomes, bands):
-        for metric in ("profit", "turnover", "roi"):
+        for metric in ("profit", "turnover"):
             parts = sum(values(scores, name)[metric] for name in names)
             assert parts == pytest.approx(values(scores)[metric])
     assert values(scores, "home wins")["yield"] == pytest.approx(15 / 20)
@@ -206,6 +206,15 @@ def test_ratios_have_an_interval_around_them_from_five_match_days_on(days: int, 
         assert ((ratios["low"] < ratios["value"]) & (ratios["value"] < ratios["high"])).all()
         again = ledger_scores(ledger, known, NOW, began_with=1000.0)
         pd.testing.assert_frame_equal(scores, again)
+
+
+def test_no_end_of_the_return_is_less_than_losing_everything() -> None:
+    ledger, known = random_bets(60)
+    reckless = ledger.assign(stake=150.0, profit=np.where(ledger["settlement"] == "won", ledger["profit"] * 15, -150.0))
+    began_with = 200.0 + max(0.0, float(-reckless["profit"].cumsum().min()))
+    roi = ledger_scores(reckless, known, NOW, began_with=began_with).set_index(["slice", "metric"]).loc[(ALL, "roi")]
+    assert -1.0 <= roi["low"] < roi["value"] < roi["high"]
+    assert roi["value"] == pytest.approx(reckless["profit"].sum() / began_with)
 
 
 def test_nineteen_intervals_in_twenty_hold_what_a_fair_book_gives() -> None:
