@@ -167,9 +167,7 @@ class Settings(BaseSettings):
     staking: Literal["kelly", "flat"] = _field(
         "PL_STAKING", "kelly", "how stakes are sized: kelly (a fraction of Kelly's) or flat"
     )
-    bankroll: float = _field(
-        "PL_BANKROLL", 1000.0, "units that the ledger of paper bets begins with", gt=0, allow_inf_nan=False
-    )
+    bankroll: float = _field("PL_BANKROLL", 1000.0, "units that the ledger of paper bets begins with", ge=1, le=1e9)
     kelly_fraction: float = _field("PL_KELLY_FRACTION", 0.25, "share of the full Kelly stake", gt=0, le=1)
     flat_stake: float = _field(
         "PL_FLAT_STAKE", 0.01, "a flat stake, as a share of the bankroll that the ledger began with", gt=0, le=0.05
