@@ -194,8 +194,9 @@ def annotation(name: str, sql: str, colour: str, *, source: str = DATA) -> sdk.A
 RUN = ("The run in Dagster", "${dagster_url:raw}/runs/${__value.raw}")
 OF_VERSION = ("The version in MLflow", "${mlflow_url:raw}/#/models/premier_league_predictor/versions/${__value.raw}")
 ASSET = ("The asset in Dagster", "${dagster_url:raw}/assets/${__value.raw}")
-REPORT = ("The drift reports in Dagster", "${dagster_url:raw}/assets/drift_report")
-"""Title and address of links from a cell."""
+REPORTS = ("The drift reports in Dagster", "${dagster_url:raw}/assets/drift_report")
+WRITTEN = ("Open", "${__value.raw:raw}")
+"""Title and address of links from a cell; that of WRITTEN is the cell's own text, as the platform wrote it down."""
 
 THE_RECORD = """
     SELECT (extract(epoch FROM {}) * 1000)::bigint::text FROM (

@@ -20,7 +20,7 @@ VIEWS = {
     "a name with a quote": View(FIRST, LAST, "1d", QUOTED),
 }
 MAY_BE_EMPTY = {
-    *("Refusals", "Rollbacks", "Source outages"),
+    "Rollbacks",
     *(
         "How long has the oldest of them waited?",
         "How long has the oldest waited?",
