@@ -5,9 +5,10 @@ from grafana.house import (
     GREEN,
     OF_VERSION,
     RED,
-    REPORT,
+    REPORTS,
     SHARE,
     TEXT,
+    WRITTEN,
     Board,
     Row,
     grid,
@@ -93,7 +94,7 @@ SCORES = grid(
         reference_n AS "training matches", model_version AS version
     FROM newest ORDER BY score, column_name
     """,
-    links={"column": REPORT, "version": OF_VERSION},
+    links={"column": REPORTS, "version": OF_VERSION},
     colours={"verdict": {"drifted": ("drifted", RED), "alike": ("alike", GREEN)}},
 )
 EFFECTS = lines(
@@ -138,7 +139,7 @@ MISSING = lines(
 )
 CHECKS = grid(
     "What did the recent checks find?",
-    """A row a check, the newest first. The report of each is in Dagster, on the asset's page.""",
+    """A row a check, the newest first. The report leads to Evidently's, in MLflow.""",
     f"""
     SELECT m.as_of AS "moment", m.model_version AS version, m.value AS share, (m.metadata->>'columns')::int AS columns,
         (m.metadata->>'n')::int AS "recent matches", (m.metadata->>'reference_n')::int AS "training matches",
@@ -152,7 +153,7 @@ CHECKS = grid(
     ORDER BY m.as_of DESC, m.id DESC LIMIT 50
     """,
     units={"share": SHARE},
-    links={"version": OF_VERSION, "report": REPORT},
+    links={"version": OF_VERSION, "report": WRITTEN},
 )
 
 

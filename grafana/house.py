@@ -193,8 +193,10 @@ def annotation(name: str, sql: str, colour: str, *, source: str = DATA) -> sdk.A
 
 RUN = ("The run in Dagster", "${dagster_url:raw}/runs/${__value.raw}")
 OF_VERSION = ("The version in MLflow", "${mlflow_url:raw}/#/models/premier_league_predictor/versions/${__value.raw}")
-REPORT = ("The drift reports in Dagster", "${dagster_url:raw}/assets/drift_report")
-"""Title and address of links from a cell."""
+ASSET = ("The asset in Dagster", "${dagster_url:raw}/assets/${__value.raw}")
+REPORTS = ("The drift reports in Dagster", "${dagster_url:raw}/assets/drift_report")
+WRITTEN = ("Open", "${__value.raw:raw}")
+"""Title and address of links from a cell; that of WRITTEN is the cell's own text, as the platform wrote it down."""
 
 THE_RECORD = """
     SELECT (extract(epoch FROM {}) * 1000)::bigint::text FROM (
@@ -202,6 +204,7 @@ THE_RECORD = """
     ) record HAVING count(*) > 0
 """
 """The first or the last moment of all that the platform wrote down, in milliseconds as an address takes them."""
+EDGES: Final = (("record_from", "min(as_of)"), ("record_to", "max(as_of) + interval '1 day'"))
 
 
 # --- boards ----------------------------------------------------------------------------------------------------------
@@ -237,6 +240,8 @@ class Board:
     annotations: Sequence[sdk.AnnotationQuery] = ()
     since: str = "now-5y"
     """A replay's moments lie in the past: whoever opens a board should see them."""
+    by_the_clock: bool = False
+    """True where the time on the board is the clock's also in a replay: there is no record to show the whole of."""
 
     def built(self, addresses: Addresses) -> models.Dashboard:
         """The board as the SDK's model."""
@@ -254,7 +259,7 @@ class Board:
         return made
 
     def _hidden(self, addresses: Addresses) -> list[Any]:
-        edges = (("record_from", "min(as_of)"), ("record_to", "max(as_of) + interval '1 day'"))
+        edges = () if self.by_the_clock else EDGES
         urls = (("dagster_url", addresses.dagster), ("mlflow_url", addresses.mlflow))
         return [
             *(variable(name, name, THE_RECORD.format(edge), hidden=True) for name, edge in edges),
@@ -265,7 +270,8 @@ class Board:
         boards = sdk.DashboardLink("Boards").type(models.DashboardLinkType.DASHBOARDS).tags([TAG]).as_dropdown(True)
         whole = sdk.DashboardLink("The whole record").type(models.DashboardLinkType.LINK).icon("clock")
         whole = whole.url(f"/d/{self.uid}?from=${{record_from}}&to=${{record_to}}")
-        return [boards.keep_time(True), whole.tooltip("Show the time of which anything was written down")]
+        whole = whole.tooltip("Show the time of which anything was written down")
+        return [boards.keep_time(True)] if self.by_the_clock else [boards.keep_time(True), whole]
 
     def _placed(self) -> list[Any]:
         """Headings and panels with their places and numbers, from the top left on."""

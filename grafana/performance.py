@@ -49,7 +49,7 @@ LAG = stat(
     match waits for its new date and is no fault.""",
     f"""
     WITH {official(VERSION)}
-    SELECT extract(epoch FROM {NOW} - min(kickoff)) / 86400.0 AS days
+    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
     FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
     """,
     unit=DAYS,
@@ -87,7 +87,7 @@ SKILL = _score(
     the odds; under {MIN_SKILL} the check fails, and beyond noise it retrains.""",
     "log_loss_skill_recent",
     NUMBER,
-    ((-99, RED), (MIN_SKILL, AMBER), (0, GREEN)),
+    ((-99, RED), (MIN_SKILL, AMBER), (-0.001, GREEN)),
 )
 CLASSIFICATION = lines(
     "How do accuracy, F1, precision and recall develop?",

@@ -53,15 +53,14 @@ def provide(settings: Settings) -> str | None:
     one of its own that is kept in the home (`password_file`).
     """
     try:
-        with _statements(settings, "postgres") as connection:
-            # Two platforms can share a server: roles are changed by one of them at a time.
-            connection.execute(text("SELECT pg_advisory_lock(hashtext('grafana_reader'))"))
-            _make(connection, settings)
-            connection.invalidate()  # lets go of the lock
-        for database, grants in ((settings.postgres_db, ON_OURS), (settings.dagster_db, ON_DAGSTERS)):
-            with _statements(settings, database) as connection:
-                for grant in grants:
-                    connection.execute(text(grant))
+        with _statements(settings, "postgres") as server:
+            # Two platforms can share a server: roles and grants are changed by one of them at a time.
+            server.execute(text("SELECT pg_advisory_lock(hashtext('grafana_reader'))"))
+            _make(server, settings)
+            for database, grants in ((settings.postgres_db, ON_OURS), (settings.dagster_db, ON_DAGSTERS)):
+                with _statements(settings, database) as connection:
+                    for grant in grants:
+                        connection.execute(text(grant))
     except ProgrammingError as error:
         if not isinstance(error.orig, psycopg2.errors.InsufficientPrivilege):
             raise
