@@ -79,7 +79,6 @@ def environment(settings: Settings, reader_password: str) -> dict[str, str]:
         "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
     }
     provisioning = {
-        "GRAFANA_DASHBOARDS": str(FOLDER / "dashboards"),
         "GRAFANA_DB_HOST": str(settings.postgres_host),
         "GRAFANA_DB_PORT": str(settings.postgres_port),
         "GRAFANA_DB_NAME": settings.postgres_db,
