@@ -82,6 +82,15 @@ def test_two_upgrades_at_once_end_as_one(empty: Engine) -> None:
         ("backtest_scores", "slice", "character varying(50)"),
         ("backtest_scores", "metric", "character varying(50)"),
         ("backtest_scores", "value", "double precision"),
+        ("bets", "season", "smallint"),
+        ("bets", "odds", "double precision"),
+        ("bets", "stake", "numeric(12,2)"),
+        ("bets", "profit", "numeric(12,2)"),
+        ("bets", "settled_at", "timestamp with time zone"),
+        ("betting_scores", "metric", "character varying(50)"),
+        ("betting_scores", "value", "double precision"),
+        ("market_edges", "edge", "double precision"),
+        ("market_edges", "verdict", "text"),
     ],
 )
 def test_the_columns_that_dashboards_rely_on_have_their_types(

@@ -12,6 +12,7 @@ from pl_predictor.code_version import code_version
 from pl_predictor.settings import Settings
 from pl_predictor.storage.alerts import AlertStorage
 from pl_predictor.storage.backtests import BacktestStorage
+from pl_predictor.storage.bets import BetStorage
 from pl_predictor.storage.connection import open_engine
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
@@ -86,6 +87,11 @@ class Postgres(dg.ConfigurableResource[Any]):
     def backtests(self) -> BacktestStorage:
         """Seasons forecast in retrospect, and their scores."""
         return BacktestStorage(self.engine)
+
+    @property
+    def bets(self) -> BetStorage:
+        """Paper bets, how they did, and what the coming fixtures are worth."""
+        return BetStorage(self.engine)
 
     @property
     def retraining(self) -> RetrainingStorage:

@@ -112,7 +112,7 @@ def test_the_database_refuses_a_forecast_that_cheats(
         "UPDATE model_predictions SET actual_result = 'D'",
         "UPDATE model_predictions SET actual_result = NULL WHERE actual_result IS NOT NULL",
         "DELETE FROM model_predictions",
-        "TRUNCATE model_predictions",
+        "TRUNCATE model_predictions CASCADE",
         'INSERT INTO model_predictions SELECT (jsonb_populate_record(p, \'{"id": 99, "model_version": "2"}\')).* '
         "FROM model_predictions p",
     ],
