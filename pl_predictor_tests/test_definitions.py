@@ -121,7 +121,7 @@ def test_every_asset_says_whose_it_is_and_what_its_data_are(defs: dg.Definitions
     node = defs.resolve_asset_graph().get(dg.AssetKey(name))
     assert node.owners
     assert len(node.kinds) >= 2
-    assert node.group_name in {"data", "forecasts", "monitoring", "evaluation"}
+    assert node.group_name in {"data", "forecasts", "betting", "monitoring", "evaluation"}
     assert (node.description or "").endswith(".")
     assert node.code_version
     schema = node.metadata["dagster/column_schema"]
@@ -144,16 +144,17 @@ def test_the_loop_runs_every_asset_but_the_backtest_and_every_check(defs: dg.Def
     assert job.executor_def is dg.in_process_executor
 
 
-TRAINS = {"features", "trained_model", "champion", "predictions"}
+FORECASTS = {"predictions", "market_edges", "bet_ledger"}
+TRAINS = {"features", "trained_model", "champion", *FORECASTS}
 JOBS: dict[str, tuple[set[str], str | None]] = {
     "loop": (set(LINEAGE) - {"season_backtest"}, "loop"),
-    "monitoring": ({"matches", "performance_metrics"}, None),
+    "monitoring": ({"matches", "performance_metrics", "bet_ledger", "betting_performance"}, None),
     "drift_analysis": ({"features", "drift_report"}, None),
     "daily_predictions": ({"matches", "fixtures", *TRAINS}, "loop"),
     "weekly_retraining_evaluation": ({"matches", "fixtures", *TRAINS}, "routine"),
     "retraining": (TRAINS, None),
     "emergency_retraining": ({"matches", "fixtures", *TRAINS}, "emergency"),
-    "rollback": ({"features", "champion", "predictions"}, "rollback"),
+    "rollback": ({"features", "champion", *FORECASTS}, "rollback"),
     "backtest": ({"season_backtest"}, None),
 }
 

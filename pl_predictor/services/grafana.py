@@ -27,7 +27,7 @@ def command(settings: Settings) -> list[str] | None:
     homes = USUAL_HOMES if settings.grafana is None else (settings.grafana,)
     for home in homes:
         program = home / "bin" / "grafana"
-        found = shutil.which(program) or (shutil.which("grafana") if home in USUAL_HOMES else None)
+        found = shutil.which(str(program)) or (shutil.which("grafana") if home in USUAL_HOMES else None)
         if home.is_dir() and found:
             return [found, "server", "--homepath", str(home)]
     if settings.grafana is not None:
