@@ -36,7 +36,7 @@ def betting_performance(
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     ledger = postgres.bets.ledger(replay=moment.replay)
     ledger = ledger[ledger["settled_at"] <= moment.as_of].sort_values(["settled_at", "kickoff"], kind="stable")
-    began_with = policy.betting().bankroll
+    began_with = float(ledger["starting_bankroll"].max()) if len(ledger) else 0.0
     scores = ledger_scores(ledger, known, moment.as_of, began_with=began_with)
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),
@@ -59,7 +59,7 @@ def betting_performance(
     total: dict[str, Any] = dict(scores.loc[scores["slice"] == ALL, ["metric", "value"]].itertuples(index=False))
     return dg.MaterializeResult(
         metadata={
-            **rows(found),
+            **rows(found, preview=found[["slice", "metric", "value", "n"]]),
             **about,
             **{name: total[name] for name in METRICS if name in total},
             **({} if "clv" in total else {"clv": "no closing odds of these matches are known yet"}),
