@@ -12,7 +12,6 @@ from pl_predictor.code_version import code_version
 from pl_predictor.core.betting_scores import ALL, METRICS, ONE_BOOKMAKER, blind_scores, ledger_scores, with_bookmaker
 from pl_predictor.core.matches import KEY
 from pl_predictor.resources.match_feed import MatchFeed
-from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
 
 
@@ -25,7 +24,7 @@ from pl_predictor.resources.postgres import Postgres
     metadata=column_schema(tables.betting_scores),
 )
 def betting_performance(
-    context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres, policy: Policy
+    context: dg.AssetExecutionContext, feed: MatchFeed, postgres: Postgres
 ) -> dg.MaterializeResult[None]:
     """How the bets on paper did: return, yield, closing line value, and claimed against realised value, with intervals,
     in all, by outcome and by band of odds; and what blind betting on the same matches would have won.
@@ -36,16 +35,16 @@ def betting_performance(
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     ledger = postgres.bets.ledger(replay=moment.replay)
     ledger = ledger[ledger["settled_at"] <= moment.as_of].sort_values(["settled_at", "kickoff"], kind="stable")
-    began_with = float(ledger["starting_bankroll"].max()) if len(ledger) else 0.0
-    scores = ledger_scores(ledger, known, moment.as_of, began_with=began_with)
+    decided = ledger.loc[ledger["settlement"] != "void", [*KEY, "outcome"]]
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),
         "void": int((ledger["settlement"] == "void").sum()),
     }
-    if scores.empty:
+    if decided.empty:
         reason = "no bet was won or lost yet"
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, **about, "reason": reason})
-    decided = ledger.loc[ledger["settlement"] != "void", [*KEY, "outcome"]]
+    began_with = float(ledger["starting_bankroll"].iloc[0])
+    scores = ledger_scores(ledger, known, moment.as_of, began_with=began_with)
     prices = pd.concat([postgres.feed.odds(int(season), first_seen=True) for season in sorted(set(decided["season"]))])
     blind = blind_scores(with_bookmaker(known, prices).merge(decided, on=list(KEY)))
     found = pd.concat([scores, blind], ignore_index=True)
