@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     staking: Literal["kelly", "flat"] = _field(
         "PL_STAKING", "kelly", "how stakes are sized: kelly (a fraction of Kelly's) or flat"
     )
-    bankroll: float = _field("PL_BANKROLL", 1000.0, "units that the ledger of paper bets begins with", ge=1, le=1e9)
+    bankroll: float = _field("PL_BANKROLL", 1000.0, "units that the ledger of paper bets begins with", ge=1, le=1e6)
     kelly_fraction: float = _field("PL_KELLY_FRACTION", 0.25, "share of the full Kelly stake", gt=0, le=1)
     flat_stake: float = _field(
         "PL_FLAT_STAKE", 0.01, "a flat stake, as a share of the bankroll that the ledger began with", gt=0, le=0.05
@@ -179,6 +179,13 @@ class Settings(BaseSettings):
     min_confidence: float = _field(
         "PL_MIN_CONFIDENCE", 0.30, "probability that the outcome needs to be bet on", ge=0, le=1
     )
+
+    @field_validator("bankroll", mode="after")
+    @classmethod
+    def _whole_hundredths(cls, bankroll: float) -> float:
+        if round(bankroll, 2) != bankroll:
+            raise ValueError("money is in units to the hundredth")
+        return bankroll
 
     @field_validator("home", mode="after")
     @classmethod

@@ -43,6 +43,7 @@ def test_a_variable_that_happens_to_have_a_fields_name_is_not_read(monkeypatch: 
         ("PL_BET_PRICES", "worst"),
         ("PL_STAKING", "Kelly"),
         ("PL_BANKROLL", "inf"),
+        ("PL_BANKROLL", "1000.005"),
         ("PL_MAX_STAKE", "0.06"),
         ("PL_MIN_EDGE", "0"),
     ],

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pl_predictor.core.matches import KEY, MAX_ODDS, OUTCOMES, PRE_MATCH_ODDS
-from pl_predictor.core.scoring import CLOSING, Estimate, Floats, bootstrapped, by_day, one_hot, with_closing_odds
+from pl_predictor.core.scoring import CLOSING, Estimate, Floats, Part, bootstrapped, by_day, one_hot, with_closing_odds
 
 METRICS: Final = {
     "bankroll": "units: what the ledger began with and all that it won and lost",
@@ -64,7 +64,7 @@ def ledger_scores(ledger: pd.DataFrame, matches: pd.DataFrame, as_of: datetime, 
     rows = [
         *_scores(decided),
         *_return(decided, began_with),
-        ("bankroll", float(after.iloc[-1]), len(decided), None, None),
+        ("bankroll", round(float(after.iloc[-1]), 2), len(decided), None, None),
         ("max_drawdown", fall, len(decided), None, None),
     ]
     parts = {name: _scores(part) for name, part in slices(decided)}
@@ -147,8 +147,8 @@ def _scores(bets: pd.DataFrame) -> list[Row]:
     ratios = {"yield": "profit", "claimed_value": "claimed", "overconfidence": "over"}
     even = bets[["kickoff"]].assign(stake=1.0, won=bets["settlement"].eq("won"), implied=1.0 / bets["odds"])
     rows: list[Row] = [
-        ("profit", float(profit.sum()), len(bets), None, None),
-        ("turnover", float(stake.sum()), len(bets), None, None),
+        ("profit", round(float(profit.sum()), 2), len(bets), None, None),
+        ("turnover", round(float(stake.sum()), 2), len(bets), None, None),
         *_ratios(parts, ratios),
         *_ratios(even, {"hit_rate": "won", "hit_rate_implied": "implied"}),
     ]
@@ -169,7 +169,7 @@ def _return(bets: pd.DataFrame, began_with: float) -> list[Row]:
         growth = np.log(np.maximum(1.0 + profit / before, np.finfo(np.float64).tiny))
         return lambda counts: {"roi": np.expm1(counts @ growth)}
 
-    return [(score.metric, score.value, score.n, score.low, score.high) for score in bootstrapped(bets, [part])]
+    return _rows(bets, part)
 
 
 def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[Row]:
@@ -185,4 +185,15 @@ def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[Row]:
 
         return estimate
 
-    return [(score.metric, score.value, score.n, score.low, score.high) for score in bootstrapped(bets, [part])]
+    return _rows(bets, part)
+
+
+def _rows(bets: pd.DataFrame, part: Part) -> list[Row]:
+    """The metrics of a part. Resamples that are all alike, as of bets that were all lost, show no certainty but a sample
+    that is too small: such a metric has no interval."""
+    rows: list[Row] = []
+    for score in bootstrapped(bets, [part]):
+        varies = score.low is not None and score.high is not None and score.high - score.low > 1e-12
+        low, high = (score.low, score.high) if varies else (None, None)
+        rows.append((score.metric, score.value, score.n, low, high))
+    return rows

@@ -7,10 +7,14 @@ from pydantic import Field, create_model
 
 from pl_predictor.settings import Settings
 
+LIMITS = ("gt", "ge", "lt", "le")
+
 
 def setting(name: str, default: Any = ...) -> Any:
     """A field of a resource that means what the setting of that name does."""
-    return Field(default, description=Settings.model_fields[name].description)
+    field = Settings.model_fields[name]
+    limits = {limit: getattr(rule, limit) for rule in field.metadata for limit in LIMITS if hasattr(rule, limit)}
+    return Field(default, description=field.description, **limits)
 
 
 R = TypeVar("R", bound=dg.ConfigurableResource[Any])

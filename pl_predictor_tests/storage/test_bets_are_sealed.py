@@ -57,11 +57,11 @@ def refused(storage: BetStorage, why: str, *, replay: bool = True) -> Iterator[N
 @pytest.mark.parametrize(
     ("cheat", "refusal"),
     [
-        ({"odds": 2.1}, "never had best odds of 2.1 for H"),
-        ({"prices": "consensus"}, "never had consensus odds of 2.25 for H"),
-        ({"odds": 2.26}, "never had best odds of 2.26"),
-        ({"odds": 3.6}, "never had best odds of 3.6 for H"),
-        ({"prices": "closing"}, "never had closing odds"),
+        ({"odds": 2.1}, "odds 2.1 for H are not the best ones, which are 2.25"),
+        ({"prices": "consensus"}, "are not the consensus ones, which are 2.1"),
+        ({"odds": 2.26}, "are not the best ones, which are 2.25"),
+        ({"odds": 3.6}, "are not the best ones, which are 2.25"),
+        ({"prices": "closing"}, "are not the closing ones, which are unknown"),
         ({"outcome": "X", "probability": 0.5, "odds": 2.25}, "probability 0.5 of X is not the forecast's"),
         ({"outcome": "D", "probability": 0.5}, "probability 0.5 of D is not the forecast's 0.3"),
         ({"probability": 0.51}, "probability 0.51 of H is not the forecast's 0.5"),
@@ -119,10 +119,39 @@ def test_open_bets_cannot_stake_more_than_the_bankroll(engine: Engine) -> None:
         write(engine, bet(stake=0.01))
 
 
-def test_a_replay_takes_a_price_that_there_was(engine: Engine) -> None:
+def test_a_replay_takes_the_price_that_the_log_has_for_its_moment(engine: Engine) -> None:
     storage = bettable(engine)
-    execute(engine, "UPDATE matches SET max_home_odds = 2.4")
+    execute(engine, "UPDATE match_revisions SET seen_at = '2024-01-12'")
+    execute(engine, "UPDATE matches SET max_home_odds = 9")
+    with refused(storage, "odds 9 for H are not the best ones, which are 2.25"):
+        take(storage, bet(odds=9.0))
     assert take(storage, bet()) == 1
+
+
+def test_a_replay_settles_by_the_result_that_the_log_has_for_its_moment(engine: Engine) -> None:
+    storage = bettable(engine)
+    take(storage, bet())
+    know(engine, played("Chelsea", "Fulham", KICKOFF, 1, 0))
+    seen_at = "CASE WHEN result IS NULL THEN timestamptz '2024-01-12' ELSE '2024-01-14 06:00' END"
+    execute(engine, f"UPDATE match_revisions SET seen_at = {seen_at}")
+    execute(engine, "UPDATE matches SET result = 'D', home_goals = 1, away_goals = 1")
+    won = pd.DataFrame([{"id": 1, "settlement": "won", "profit": 62.5, "bankroll_after": 1062.5}])
+    with refused(storage, "cannot be won: its match has result none"):
+        storage.settle(won, settled_at=datetime(2024, 1, 13, 20, tzinfo=timezone.utc))
+    assert storage.settle(won, settled_at=datetime(2024, 1, 14, 12, tzinfo=timezone.utc)) == 1
+
+
+def test_no_bet_is_settled_before_its_match_or_at_a_time_to_come(engine: Engine) -> None:
+    storage = bettable(engine)
+    take(storage, bet())
+    know(engine, played("Chelsea", "Fulham", KICKOFF, 1, 0))
+    won = pd.DataFrame([{"id": 1, "settlement": "won", "profit": 62.5, "bankroll_after": 1062.5}])
+    with refused(storage, "cannot be won"):
+        storage.settle(won, settled_at=BEFORE + timedelta(minutes=5))
+    now = datetime.now(timezone.utc)
+    as_if_taken_then(engine, now - timedelta(hours=5))
+    with refused(storage, "which is to come", replay=False):
+        storage.settle(won.assign(id=2), settled_at=now + timedelta(days=365))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +274,7 @@ def settling(
         (settling(after="1062.5"), "leaves a bankroll of 1012.50, not 1062.50"),
         (settling("lost", "-50", "900"), "cannot be lost"),
         (settling("half"), "cannot be half"),
-        (settling(on="2024-01-13"), "settled_after_taken"),
+        (settling(on="2024-01-13"), "cannot be won: its match has result H"),
         (settling("void", "0", "950"), "cannot be void"),
         (settling("void", "0", "950", on="2025-01-14"), "cannot be void"),
         (A_LIE + settling("void", "0", "950", on="2025-01-14"), "cannot be void"),

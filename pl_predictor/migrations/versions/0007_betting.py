@@ -94,10 +94,22 @@ CREATE TABLE market_edges ({MATCH_KEY}
 # The functions name their schema: a temporary table `matches` of the session's own would be found before the real one.
 # Their intervals are in hours: a day is as long as the session's time zone says.
 LEDGER = """
-CREATE FUNCTION bets_price(outcome text, prices text, VARIADIC best_and_consensus double precision[])
-RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
-    SELECT best_and_consensus[array_position(ARRAY['H', 'D', 'A'], outcome)
-        + CASE prices WHEN 'best' THEN 0 WHEN 'consensus' THEN 3 END]
+-- A match as the platform knows it at a moment: live as `matches` says now; in a replay as the log says that it was
+-- known, or, of a season that the log has nothing of by then, as `matches` says. Prices in the order H, D, A.
+CREATE FUNCTION bets_match(of_season smallint, home text, away text, moment timestamptz, in_replay boolean)
+RETURNS TABLE (kickoff timestamptz, result text, best double precision[], consensus double precision[])
+LANGUAGE sql SET search_path = public, pg_temp AS $$
+    (SELECT r.kickoff, r.result, ARRAY[r.max_home_odds, r.max_draw_odds, r.max_away_odds],
+        ARRAY[r.home_odds, r.draw_odds, r.away_odds]
+    FROM match_revisions r
+    WHERE in_replay AND (r.season, r.home_team, r.away_team) = (of_season, home, away) AND r.seen_at <= moment
+    ORDER BY r.seen_at DESC LIMIT 1)
+    UNION ALL
+    SELECT m.kickoff, m.result, ARRAY[m.max_home_odds, m.max_draw_odds, m.max_away_odds],
+        ARRAY[m.home_odds, m.draw_odds, m.away_odds]
+    FROM matches m
+    WHERE (m.season, m.home_team, m.away_team) = (of_season, home, away) AND NOT (in_replay AND EXISTS (
+        SELECT FROM match_revisions s WHERE s.season = of_season AND s.division = 'E0' AND s.seen_at <= moment))
 $$;
 
 CREATE FUNCTION bets_settled_profit(ledger_name text, ledger_replay boolean) RETURNS numeric
@@ -117,7 +129,7 @@ END $$;
 INSERTION = """
 CREATE FUNCTION bets_seal() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
-    match matches%ROWTYPE;
+    match record;
     forecast model_predictions%ROWTYPE;
     of_bet record;
     of_forecast record;
@@ -132,8 +144,7 @@ BEGIN
         -- Of a bet that is there already only the unique index speaks: it refuses this one, or lets it be left out.
         RETURN NEW;
     END IF;
-    SELECT * INTO match FROM matches m
-        WHERE (m.season, m.home_team, m.away_team) = (NEW.season, NEW.home_team, NEW.away_team);
+    SELECT * INTO match FROM bets_match(NEW.season, NEW.home_team, NEW.away_team, NEW.as_of, NEW.replay);
     SELECT * INTO forecast FROM model_predictions p WHERE p.id = NEW.forecast_id;
     of_bet := (NEW.season, NEW.home_team, NEW.away_team, NEW.kickoff, NEW.as_of, NEW.replay, NEW.model_name,
         NEW.model_version);
@@ -152,29 +163,19 @@ BEGIN
         RAISE EXCEPTION 'bet refused: its probability % of % is not the forecast''s %', NEW.probability, NEW.outcome,
             said USING ERRCODE = 'check_violation';
     END IF;
-    IF NEW.replay THEN
-        IF NOT EXISTS (SELECT FROM match_revisions r
-            WHERE (r.season, r.home_team, r.away_team) = (NEW.season, NEW.home_team, NEW.away_team)
-            AND bets_price(NEW.outcome, NEW.prices, r.max_home_odds, r.max_draw_odds, r.max_away_odds,
-                r.home_odds, r.draw_odds, r.away_odds) = NEW.odds) THEN
-            RAISE EXCEPTION 'bet refused: % - % never had % odds of % for %', NEW.home_team, NEW.away_team, NEW.prices,
-                NEW.odds, NEW.outcome USING ERRCODE = 'check_violation';
-        END IF;
-    ELSE
-        IF NEW.kickoff IS DISTINCT FROM match.kickoff THEN
-            RAISE EXCEPTION 'bet refused: its kick-off % is not the match''s %', NEW.kickoff, match.kickoff
-                USING ERRCODE = 'check_violation';
-        END IF;
-        IF clock_timestamp() >= NEW.kickoff OR match.result IS NOT NULL THEN
-            RAISE EXCEPTION 'bet refused: written at %, after kick-off % or a result (%)', clock_timestamp(),
-                NEW.kickoff, coalesce(match.result, 'none') USING ERRCODE = 'check_violation';
-        END IF;
-        said := bets_price(NEW.outcome, NEW.prices, match.max_home_odds, match.max_draw_odds, match.max_away_odds,
-            match.home_odds, match.draw_odds, match.away_odds);
-        IF NEW.odds IS DISTINCT FROM said THEN
-            RAISE EXCEPTION 'bet refused: its odds % for % are not the % ones, which are %', NEW.odds, NEW.outcome,
-                NEW.prices, coalesce(said::text, 'unknown') USING ERRCODE = 'check_violation';
-        END IF;
+    IF NEW.kickoff IS DISTINCT FROM match.kickoff THEN
+        RAISE EXCEPTION 'bet refused: its kick-off % is not the match''s %', NEW.kickoff, match.kickoff
+            USING ERRCODE = 'check_violation';
+    END IF;
+    IF NOT NEW.replay AND (clock_timestamp() >= NEW.kickoff OR match.result IS NOT NULL) THEN
+        RAISE EXCEPTION 'bet refused: written at %, after kick-off % or a result (%)', clock_timestamp(),
+            NEW.kickoff, coalesce(match.result, 'none') USING ERRCODE = 'check_violation';
+    END IF;
+    said := (CASE NEW.prices WHEN 'best' THEN match.best WHEN 'consensus' THEN match.consensus END)
+        [array_position(ARRAY['H', 'D', 'A'], NEW.outcome::text)];
+    IF NEW.odds IS DISTINCT FROM said THEN
+        RAISE EXCEPTION 'bet refused: its odds % for % are not the % ones, which are %', NEW.odds, NEW.outcome,
+            NEW.prices, coalesce(said::text, 'unknown') USING ERRCODE = 'check_violation';
     END IF;
     SELECT min(b.starting_bankroll), coalesce(sum(b.stake) FILTER (WHERE b.settlement IS NULL), 0)
         INTO began, at_stake FROM bets b WHERE (b.model_name, b.replay) = (NEW.model_name, NEW.replay);
@@ -206,7 +207,7 @@ END $$;
 SETTLING = """
 CREATE FUNCTION bets_settle_only() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
-    match matches%ROWTYPE;
+    match record;
     filled bets%ROWTYPE := OLD;
     after numeric;
     earned numeric;
@@ -224,17 +225,19 @@ BEGIN
             USING ERRCODE = 'check_violation';
     END IF;
     after := OLD.starting_bankroll + bets_settled_profit(OLD.model_name, OLD.replay) + NEW.profit;
-    SELECT * INTO match FROM matches m
-        WHERE (m.season, m.home_team, m.away_team) = (OLD.season, OLD.home_team, OLD.away_team);
+    IF NOT OLD.replay AND NEW.settled_at > clock_timestamp() THEN
+        RAISE EXCEPTION 'bet % cannot be settled at %, which is to come', OLD.id, NEW.settled_at
+            USING ERRCODE = 'check_violation';
+    END IF;
+    SELECT * INTO match FROM bets_match(OLD.season, OLD.home_team, OLD.away_team, NEW.settled_at, OLD.replay);
     moved := match.kickoff NOT BETWEEN OLD.kickoff - interval '72 hours' AND OLD.kickoff + interval '72 hours';
-    given_up := match.result IS NULL AND OLD.kickoff + interval '720 hours'
-        < CASE WHEN OLD.replay THEN NEW.settled_at ELSE clock_timestamp() END;
+    given_up := match.result IS NULL AND OLD.kickoff + interval '720 hours' < NEW.settled_at;
     IF NEW.settlement = 'void' AND NOT moved AND NOT given_up THEN
         RAISE EXCEPTION 'bet % cannot be void: its match (kick-off %, result %) was not moved by over 3 days from % '
             'and is not without a result 30 days later', OLD.id, match.kickoff, coalesce(match.result, 'none'),
             OLD.kickoff USING ERRCODE = 'check_violation';
     END IF;
-    IF NEW.settlement <> 'void' AND (moved OR match.result IS NULL
+    IF NEW.settlement <> 'void' AND (moved OR match.result IS NULL OR NEW.settled_at <= match.kickoff
         OR NEW.settlement <> CASE WHEN match.result = OLD.outcome THEN 'won' ELSE 'lost' END) THEN
         RAISE EXCEPTION 'bet % on % at % cannot be %: its match has result %, kick-off %', OLD.id, OLD.outcome,
             OLD.kickoff, NEW.settlement, coalesce(match.result, 'none'), match.kickoff
