@@ -112,12 +112,12 @@ def rolling_skill(scores: pd.DataFrame, window: int) -> str:
 
 
 def bankroll(ledger: pd.DataFrame, began_with: float) -> str:
-    """What the bankroll of a ledger was after each settled bet (kickoff, bankroll_after), units, and at the start."""
+    """The bankroll of a ledger after each settled bet (settled_at, bankroll_after), units, and at the start."""
     settled = ledger.dropna(subset="bankroll_after")
     figure, axes = _figure(7, 2.8)
     axes.axhline(began_with, color=DRAW, linestyle="--", linewidth=1, label="at the start")
-    axes.step(settled["kickoff"], settled["bankroll_after"], where="post", color=HOME, label="bankroll")
-    axes.set(ylabel="units", xlabel="kick-off of the settled bets")
+    axes.step(settled["settled_at"], settled["bankroll_after"], where="post", color=HOME, label="bankroll")
+    axes.set(ylabel="units", xlabel="when bets were settled")
     axes.legend(frameon=False)
     _short_dates(axes)
     return _markdown(figure, "bankroll of paper bets")

@@ -6,11 +6,12 @@ import dagster as dg
 import pandas as pd
 
 from pl_predictor import tables
-from pl_predictor.assets.market_edges import market_edges, sealed_at
+from pl_predictor.assets.bettable import bettable
+from pl_predictor.assets.market_edges import market_edges
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.code_version import code_version
-from pl_predictor.core.betting import Book, Staking, book, edges, settle, take
+from pl_predictor.core.betting import VALUE, Book, Staking, book, edges, settle, take
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.matches import KEY
 from pl_predictor.resources.match_feed import MatchFeed, Moment
@@ -38,19 +39,18 @@ def bet_ledger(
     only its settlement is filled in; the database refuses everything else. A match is bet on once.
     """
     moment, staking = feed.moment(context), policy.betting()
-    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
-    forecasts = sealed_at(moment, registry.serving(moment.as_of).version, postgres)
-    coming = forecasts[forecasts["kickoff"] > feed.sealable_after(moment)]
-    worth = edges(coming, known, staking)
+    version = registry.serving(moment.as_of).version
     with postgres.one_at_a_time("bets"):
         before = postgres.bets.ledger(replay=moment.replay)
         if reason := _unfit(before, moment, staking):
             return dg.MaterializeResult(metadata={"dagster/row_count": len(before), "reason": reason})
+        known = postgres.matches.matches(moment.as_of, replay=moment.replay)
         settled = settle(before[before["settlement"].isna()], known, moment.as_of, book(before, staking).bankroll)
         postgres.bets.settle(settled, settled_at=moment.as_of)
         state = book(postgres.bets.ledger(replay=moment.replay), staking)
-        bets = take(worth, state, staking).merge(forecasts[[*KEY, "id", "model_version"]], on=list(KEY))
-        new = _write(bets, moment, staking, postgres, context.run.run_id)
+        found = bettable(version, moment, feed, postgres)
+        worth = edges(found.forecasts, found.matches, staking)
+        new = _write(take(worth, state, staking), found.forecasts, staking, postgres, context.run.run_id)
         ledger = postgres.bets.ledger(replay=moment.replay)
     return dg.MaterializeResult(metadata=_about(ledger, worth, book(ledger, staking), moment, new, len(settled)))
 
@@ -62,24 +62,29 @@ def _unfit(ledger: pd.DataFrame, moment: Moment, staking: Staking) -> str | None
     began = float(ledger["starting_bankroll"].iloc[0])
     if began != staking.bankroll:
         raise PredictorError(
-            f"the ledger began with {began:g} units and PL_BANKROLL is {staking.bankroll:g}: set it to {began:g}"
+            f"the ledger began with {began:.2f} units and PL_BANKROLL is {staking.bankroll:.2f}: set it to "
+            f"{began:.2f}, or begin another ledger in a home (PL_HOME) and database of its own"
         )
     stands_at = pd.concat([ledger["as_of"], ledger["settled_at"]]).max()
-    if stands_at > moment.as_of:
-        return f"the ledger stands at {stands_at:%d %B %Y, %H:%M} UTC: at an earlier moment it neither bets nor settles"
+    if moment.replay and stands_at > moment.as_of:
+        return (
+            f"the ledger stands at {stands_at:%d %B %Y, %H:%M} UTC and neither bets nor settles at an earlier moment: "
+            "live that in a home (PL_HOME) of its own"
+        )
     return None
 
 
-def _write(bets: pd.DataFrame, moment: Moment, staking: Staking, postgres: Postgres, run_id: str) -> int:
+def _write(bets: pd.DataFrame, forecasts: pd.DataFrame, staking: Staking, postgres: Postgres, run_id: str) -> int:
     if bets.empty:
         return 0
+    followed = forecasts.rename(columns={"id": "forecast_id"})
     return postgres.bets.take(
-        bets.rename(columns={"id": "forecast_id"})
-        .drop(columns="model_version")
-        .assign(prices=staking.prices, starting_bankroll=staking.bankroll),
-        as_of=moment.as_of,
-        replay=moment.replay,
-        model_version=str(bets["model_version"].iloc[0]),
+        bets.merge(followed[[*KEY, "forecast_id"]], on=list(KEY)).assign(
+            prices=staking.prices, starting_bankroll=staking.bankroll
+        ),
+        as_of=followed["as_of"].iloc[0],
+        replay=bool(followed["replay"].iloc[0]),
+        model_version=str(followed["model_version"].iloc[0]),
         code_version=code_version(),
         dagster_run_id=run_id,
     )
@@ -104,11 +109,11 @@ def _about(
 
 def _why_no_bet(worth: pd.DataFrame, state: Book) -> str:
     if worth.empty:
-        return "no fixture was forecast at this moment"
+        return "no coming fixture was forecast within a day"
     priced = worth[worth["odds"].notna()]
     if priced.empty:
-        return f"none of {len(worth) // 3} fixtures has odds"
-    if (priced["verdict"] == "value").any():
+        return f"none of {len(worth) // 3} fixtures has odds that were there when it was forecast"
+    if (priced["verdict"] == VALUE).any():
         return f"what has value is bet on already, or {state.bankroll - state.at_stake:.2f} units are too little for it"
     best = priced.sort_values("edge", kind="stable").iloc[-1]
     return (
@@ -119,18 +124,38 @@ def _why_no_bet(worth: pd.DataFrame, state: Book) -> str:
 
 @dg.asset_check(asset=bet_ledger)
 def ledger_adds_up(context: dg.AssetCheckExecutionContext, feed: MatchFeed, postgres: Postgres) -> dg.AssetCheckResult:
-    """The bankroll after each settled bet is what the ledger began with and all profits by then, and never negative."""
-    ledger = postgres.bets.ledger(replay=feed.moment(context).replay)
+    """The bankroll after each settled bet is what the ledger began with and all profits by then, and never negative;
+    its match still has the result by which it was settled."""
+    moment = feed.moment(context)
+    ledger, known = (
+        postgres.bets.ledger(replay=moment.replay),
+        postgres.matches.matches(moment.as_of, replay=moment.replay),
+    )
     settled = ledger[ledger["settlement"].notna()].sort_values(["settled_at", "kickoff", "home_team"], kind="stable")
     if settled.empty:
         return dg.AssetCheckResult(passed=True, description=f"{len(ledger)} bets, none settled yet")
     expected = settled["starting_bankroll"].iloc[0] + settled["profit"].cumsum()
     wrong = settled[((settled["bankroll_after"] - expected).abs() > 0.005) | (settled["bankroll_after"] < 0)]
+    problems = [
+        f"bet {bet.id} leaves {bet.bankroll_after:.2f} where {expected[bet.Index]:.2f} is left"
+        for bet in wrong.itertuples()
+    ]
+    problems += [
+        f"bet {bet.id} on {bet.outcome} was {bet.settlement} and {bet.home_team} - {bet.away_team} is {bet.result} now"
+        for bet in _settled_otherwise(settled, known).itertuples()
+    ]
     return dg.AssetCheckResult(
-        passed=wrong.empty,
-        description=f"{len(settled)} settled bets, bankroll {settled['bankroll_after'].iloc[-1]:.2f}"
-        if wrong.empty
-        else f"bet {wrong['id'].iloc[0]} says {wrong['bankroll_after'].iloc[0]:.2f} where the profits up to it make "
-        f"{expected[wrong.index[0]]:.2f}",
-        metadata={"settled": len(settled), "open": int(ledger["settlement"].isna().sum())},
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=problems[0]
+        if problems
+        else f"{len(settled)} settled bets, bankroll {settled['bankroll_after'].iloc[-1]:.2f}",
+        metadata={"settled": len(settled), "open": int(ledger["settlement"].isna().sum()), "problems": problems},
     )
+
+
+def _settled_otherwise(settled: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The settled bets whose match has another result now than then: sealed all the same, and worth knowing."""
+    seen = settled.merge(known[[*KEY, "result"]], on=list(KEY))
+    says = (seen["result"] == seen["outcome"]).map({True: "won", False: "lost"})
+    return seen[seen["settlement"].isin(["won", "lost"]) & seen["result"].notna() & (seen["settlement"] != says)]

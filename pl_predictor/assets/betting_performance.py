@@ -34,7 +34,9 @@ def betting_performance(
     moment = feed.moment(context)
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     ledger = postgres.bets.ledger(replay=moment.replay)
-    ledger = ledger[ledger["settled_at"] <= moment.as_of].sort_values(["settled_at", "kickoff"], kind="stable")
+    ledger = ledger[ledger["settled_at"] <= moment.as_of].sort_values(
+        ["settled_at", "kickoff", "home_team"], kind="stable"
+    )
     decided = ledger.loc[ledger["settlement"] != "void", [*KEY, "outcome"]]
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),

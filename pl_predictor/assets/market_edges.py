@@ -4,12 +4,13 @@ import dagster as dg
 import pandas as pd
 
 from pl_predictor import tables
+from pl_predictor.assets.bettable import bettable
 from pl_predictor.assets.predictions import predictions
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.code_version import code_version
-from pl_predictor.core.betting import edges
+from pl_predictor.core.betting import VALUE, edges
 from pl_predictor.core.matches import KEY
-from pl_predictor.resources.match_feed import MatchFeed, Moment
+from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
 from pl_predictor.resources.postgres import Postgres
@@ -28,47 +29,42 @@ def market_edges(
 ) -> dg.MaterializeResult[None]:
     """What each outcome of the coming fixtures is worth: the champion's probability beside the market's and the price.
 
-    Three rows a fixture; the verdict says which is worth a bet, and of every other why not. Without odds there is no
-    value.
+    Three rows a fixture; the verdict says which is worth a bet, and of every other why not. Without odds, or where they
+    moved since the forecast was sealed, there is no value.
     """
     moment, staking = feed.moment(context), policy.betting()
-    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     version = registry.serving(moment.as_of).version
-    worth = edges(sealed_at(moment, version, postgres), known, staking)
+    found = bettable(version, moment, feed, postgres)
+    worth = edges(found.forecasts, found.matches, staking)
+    as_of = moment.as_of if worth.empty else found.forecasts["as_of"].iloc[0]
     postgres.bets.replace_edges(
         worth,
         prices=staking.prices,
-        as_of=moment.as_of,
+        as_of=as_of,
         replay=moment.replay,
         model_version=version,
         code_version=code_version(),
         dagster_run_id=context.run.run_id,
     )
-    about = {"as_of": dg.MetadataValue.timestamp(moment.as_of), "prices": staking.prices}
+    about = {"as_of": dg.MetadataValue.timestamp(as_of), "prices": staking.prices}
     if worth.empty:
-        reason = "no fixture was forecast at this moment: predictions says why"
+        reason = "no coming fixture was forecast within a day: predictions says why"
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, **about, "reason": reason})
     return dg.MaterializeResult(
         metadata={
             **rows(worth, preview=best_of_each(worth).drop(columns="season")),
             **about,
             "without_odds": int(worth["odds"].isna().sum()) // 3,
-            "worth_a_bet": int((worth["verdict"] == "value").sum()),
+            "worth_a_bet": int((worth["verdict"] == VALUE).sum()),
         }
     )
 
 
-def sealed_at(moment: Moment, version: str, postgres: Postgres) -> pd.DataFrame:
-    """The forecasts that a version made at this very moment, as sealed (columns of `model_predictions`)."""
-    made = postgres.metrics.get_predictions_by_date_range(
-        moment.as_of, moment.as_of, model_version=version, replay=moment.replay
-    )
-    return made.drop_duplicates(list(KEY), keep="first")  # what later code would have said at that moment is no record
-
-
 def best_of_each(worth: pd.DataFrame) -> pd.DataFrame:
-    """Of each fixture the outcome that is worth most at its price (rows of core.betting.edges), the next first."""
-    order = worth.sort_values("edge", ascending=False, kind="stable", na_position="last")
+    """Of each fixture the outcome to bet on, else the one that is worth most (rows of core.betting.edges), the next
+    first."""
+    order = worth.assign(chosen=worth["verdict"] == VALUE)
+    order = order.sort_values(["chosen", "edge"], ascending=False, kind="stable", na_position="last")
     best = order.drop_duplicates(list(KEY)).sort_values(["kickoff", "home_team"], kind="stable")
     shown = (*KEY, "kickoff", "outcome", "probability", "market_probability", "odds", "edge")
     return best[[*shown, "verdict"]].reset_index(drop=True)

@@ -189,8 +189,8 @@ def _ratios(bets: pd.DataFrame, wanted: dict[str, str]) -> list[Row]:
 
 
 def _rows(bets: pd.DataFrame, part: Part) -> list[Row]:
-    """The metrics of a part. Resamples that are all alike, as of bets that were all lost, show no certainty but a sample
-    that is too small: such a metric has no interval."""
+    """The metrics of a part. Resamples that are all alike, as of bets that were all lost, show no certainty but a small
+    sample: such a metric has no interval."""
     rows: list[Row] = []
     for score in bootstrapped(bets, [part]):
         varies = score.low is not None and score.high is not None and score.high - score.low > 1e-12

@@ -18,7 +18,16 @@ from pl_predictor.services.report import NARROWEST
 
 MONEY: Final = ("bankroll", "profit", "turnover")
 """The metrics in units; the others are shares."""
-OF_A_SEASON: Final = ("turnover", "profit", "yield", "hit_rate", "hit_rate_implied", "clv", "claimed_value")
+OF_A_SEASON: Final = (
+    "turnover",
+    "profit",
+    "yield",
+    "hit_rate",
+    "hit_rate_implied",
+    "clv",
+    "claimed_value",
+    "max_drawdown",
+)
 
 
 def print_bets(forecasts: pd.DataFrame, matches: pd.DataFrame, staking: Staking, as_of: datetime) -> None:
@@ -105,7 +114,7 @@ def _by_season(
     table = _table("By season", "", "bets", *map(_words, metrics), "bankroll")
     for season, scores in found.items():
         bets_won_or_lost = scores["yield"].n if scores else 0
-        cells = [_value(scores.get(metric)) for metric in metrics]
+        cells = [_with_interval(scores[metric]) if metric in scores else "" for metric in metrics]
         table.add_row(season_name(season), str(bets_won_or_lost), *cells, f"{left[season]:.2f}")
     return table
 
@@ -162,7 +171,7 @@ def _interval(row: Any) -> str:
 
 def _with_interval(row: Any) -> str:
     interval = _interval(row)
-    return f"{_share(row.value)} ({interval})" if interval else _share(row.value)
+    return f"{_value(row)} ({interval})" if interval else _value(row)
 
 
 def _share(value: float) -> str:

@@ -27,7 +27,7 @@ def environment(home: Path) -> dict[str, str]:
     """This process's environment without any configuration of the platform, but for `home` and free ports; where time
     is lived again it stands still."""
     names = {field.validation_alias for field in Settings.model_fields.values()}
-    ports = ("PL_DAGSTER_PORT", "PL_MLFLOW_PORT", "PL_CODE_SERVER_PORT", "PL_POSTGRES_PORT")
+    ports = ("PL_DAGSTER_PORT", "PL_MLFLOW_PORT", "PL_CODE_SERVER_PORT", "PL_POSTGRES_PORT", "PL_GRAFANA_PORT")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     still = {"PL_LIVED_DAYS": "0", "PL_TICK_SECONDS": "0"}
     return {**kept, **still, "PL_HOME": str(home), **{port: str(free_port()) for port in ports}}
