@@ -114,7 +114,7 @@ def _by_season(
     table = _table("By season", "", "bets", *map(_words, metrics), "bankroll")
     for season, scores in found.items():
         bets_won_or_lost = scores["yield"].n if scores else 0
-        cells = [_with_interval(scores[metric]) if metric in scores else "" for metric in metrics]
+        cells = [(_with_interval if metric == "yield" else _value)(scores.get(metric)) for metric in metrics]
         table.add_row(season_name(season), str(bets_won_or_lost), *cells, f"{left[season]:.2f}")
     return table
 
@@ -170,6 +170,8 @@ def _interval(row: Any) -> str:
 
 
 def _with_interval(row: Any) -> str:
+    if row is None:
+        return ""
     interval = _interval(row)
     return f"{_value(row)} ({interval})" if interval else _value(row)
 

@@ -73,8 +73,8 @@ def test_each_score_is_that_of_the_ledger(capsys: pytest.CaptureFixture[str]) ->
     assert shown["clv"][2] == "1"
     assert shown["home wins"] == ["1", "100.0%", "", "20.0%", "25.0%"]
     assert shown["odds 2 to 3"] == ["2", "39.1%", "", "17.0%", "25.0%"]
-    assert shown["2022/23"] == ["1", "50.00", "50.00", "100.0%", "100.0%", "50.0%", "25.0%", "20.0%", "1050.00"]
-    assert shown["2023/24"] == ["1", "21.87", "-21.87", "-100.0%", "0.0%", "45.5%", "", "10.0%", "1028.13"]
+    assert shown["2022/23"] == ["1", "50.00", "50.00", "100.0%", "100.0%", "50.0%", "25.0%", "20.0%", "0.0%", "1050.00"]
+    assert shown["2023/24"] == ["1", "21.87", "-21.87", "-100.0%", "0.0%", "45.5%", "", "10.0%", "2.1%", "1028.13"]
     assert "Matches without best prices, which are not bet on: 1" in printed
 
 
