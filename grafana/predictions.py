@@ -16,11 +16,9 @@ from grafana.house import (
     lines,
     stat,
 )
-from grafana.queries import CHAMPION, NOW, REPLAY, VERSION, official
+from grafana.queries import CHAMPION, NOW, OUTCOME, REPLAY, VERSION, official
 from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
 from grafana.thresholds import FORECAST_DUE_HOURS
-
-OUTCOME = "CASE {} WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' WHEN 'A' THEN 'away win' END"
 
 COMING = f"""coming AS (
     SELECT m.season, m.home_team, m.away_team, m.kickoff, f.* FROM matches m

@@ -26,6 +26,16 @@ NOW: Final = f"""(
 """The platform's now: live the clock's, in a replay the newest moment that it has lived; null before any forecast."""
 
 
+OUTCOME: Final = "CASE {} WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' WHEN 'A' THEN 'away win' END"
+"""A result, or a column that holds one, in words."""
+
+BETTING_SCORES: Final = f"""scores AS (
+    SELECT slice, metric, value, n, low, high FROM betting_scores
+    WHERE replay = {REPLAY} AND as_of = (SELECT max(as_of) FROM betting_scores WHERE replay = {REPLAY})
+)"""
+"""How the bets did, by the newest scores."""
+
+
 def official(version: str) -> str:
     """A common table expression `official`: of each match the last forecast of a version before its kick-off.
 
