@@ -216,7 +216,7 @@ THE_RECORD = """
     ) record HAVING count(*) > 0
 """
 """The first or the last moment of all that the platform wrote down, in milliseconds as an address takes them."""
-EDGES: Final = (("record_from", "min(as_of)"), ("record_to", "max(as_of) + interval '1 day'"))
+EDGES: Final = (("record_from", "min(as_of)"), ("record_to", "max(as_of) + interval '24 hours'"))
 
 
 # --- boards ----------------------------------------------------------------------------------------------------------

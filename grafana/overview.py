@@ -87,7 +87,7 @@ NEXT = stat(
             WHERE (p.season, p.home_team, p.away_team) = (m.season, m.home_team, m.away_team)
                 AND p.model_version = {CHAMPION}
         )) AS forecast, count(*) AS fixtures
-    FROM matches m WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '7 days'
+    FROM matches m WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '168 hours'
     HAVING {NOW} IS NOT NULL
     """,
     none="no forecast yet",
@@ -127,7 +127,7 @@ PIPELINE = stat(
     and why, is in Dagster.""",
     """
     SELECT avg((status = 'SUCCESS')::int)::float8 AS succeeded FROM runs
-    WHERE status IN ('SUCCESS', 'FAILURE') AND end_time > extract(epoch FROM now() - interval '7 days')
+    WHERE status IN ('SUCCESS', 'FAILURE') AND end_time > extract(epoch FROM now() - interval '168 hours')
     HAVING count(*) > 0
     """,
     unit=SHARE,

@@ -30,7 +30,7 @@ COMING = f"""coming AS (
             AND p.model_version = {CHAMPION} AND p.replay = {REPLAY}
         ORDER BY p.as_of DESC, p.id LIMIT 1
     ) f ON true
-    WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '10 days'
+    WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '240 hours'
 )"""
 """The fixtures of the next ten days, each with the newest forecast of the version that serves, if there is one."""
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
+import psycopg2
 import pytest
+from sqlalchemy import text
 
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, database
 from pl_predictor_tests.grafana.season import live, readable
+from pl_predictor_tests.grafana.written import Season, World
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +33,34 @@ def empty(
     fresh = fresh_settings(tmp_path_factory.mktemp("empty"), postgres)
     with copied(template, fresh, "postgres_db", "dagster_db"):
         yield readable(fresh)
+
+
+@pytest.fixture(scope="session")
+def world(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The small season, written and asked in a database whose time zone is half an hour off all others."""
+    fresh = fresh_settings(tmp_path_factory.mktemp("written"), postgres)
+    with copied(template, fresh, "postgres_db", "dagster_db"):
+        engine = open_engine(fresh.database_url(fresh.postgres_db))
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER DATABASE \"{fresh.postgres_db}\" SET timezone = 'America/St_Johns'"))
+        engine.dispose()  # connections that are opened from here on have it
+        yield World(readable(fresh), Season(engine).write())
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def owners(season: Settings) -> Iterator[dict[str, "psycopg2.extensions.connection"]]:
+    """Connections to the season as the tables' owner, by data source, for changes that nobody else ever sees."""
+    opened = {
+        source: psycopg2.connect(
+            host=season.postgres_host,
+            port=season.postgres_port,
+            user=season.postgres_user,
+            password=season.postgres_password.get_secret_value(),
+            dbname=database(season, source),
+        )
+        for source in (DATA, DAGSTER)
+    }
+    yield opened
+    for connection in opened.values():
+        connection.close()
