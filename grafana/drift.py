@@ -22,8 +22,9 @@ from grafana.thresholds import MAX_DRIFT_SHARE
 
 NO_CHECK = "not checked yet"
 NEWEST = f"""newest AS (
-    SELECT * FROM drift_scores WHERE model_name = {MODEL} AND as_of = (
-        SELECT max(as_of) FROM drift_scores WHERE model_name = {MODEL}
+    SELECT column_name, score, threshold, effect_size, drifted, method, current_n, reference_n, model_version
+    FROM drift_scores WHERE model_name = {MODEL} AND as_of = (
+        SELECT max(d.as_of) FROM drift_scores d WHERE d.model_name = {MODEL}
     )
 )"""
 """The columns of the newest check."""

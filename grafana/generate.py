@@ -10,11 +10,11 @@ from typing import Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import drift, overview, performance, predictions, system
+from grafana import betting, drift, overview, performance, predictions, system
 from grafana.house import Addresses, Board
 
 FOLDER = Path(__file__).parent
-BOARDS = (overview, performance, drift, predictions, system)
+BOARDS = (overview, performance, drift, predictions, betting, system)
 
 
 def boards() -> list[Board]:

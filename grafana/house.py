@@ -91,6 +91,18 @@ def stat(
     return panel if decimals is None else panel.decimals(decimals)
 
 
+def aside(panel: Panel, column: str, unit: str | None = None, decimals: int | None = None) -> Panel:
+    """The stat, with a column that is neither good nor bad: it is grey. unit, decimals: where they differ."""
+    options = {"color": {"mode": "fixed", "fixedColor": GREY}, "unit": unit, "decimals": decimals}
+    given = [models.DynamicConfigValue(name, option) for name, option in options.items() if option is not None]
+    return panel.override_by_name(column, given)
+
+
+def interval(panel: Panel, n: str) -> Panel:
+    """The stat of a value, the ends of its interval, which need five match days to be known, and its sample size."""
+    return aside(panel.mappings([_absent("not known yet")]), n, COUNT, decimals=0)
+
+
 def lines(
     title: str, says: str, sql: str, *, unit: str = NUMBER, limits: Steps = (), source: str = DATA, bars: bool = False
 ) -> Panel:
@@ -204,7 +216,7 @@ THE_RECORD = """
     ) record HAVING count(*) > 0
 """
 """The first or the last moment of all that the platform wrote down, in milliseconds as an address takes them."""
-EDGES: Final = (("record_from", "min(as_of)"), ("record_to", "max(as_of) + interval '1 day'"))
+EDGES: Final = (("record_from", "min(as_of)"), ("record_to", "max(as_of) + interval '24 hours'"))
 
 
 # --- boards ----------------------------------------------------------------------------------------------------------

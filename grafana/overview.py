@@ -16,10 +16,11 @@ from grafana.house import (
     Board,
     Row,
     grid,
+    interval,
     lines,
     stat,
 )
-from grafana.queries import CHAMPION, NOW, latest, official, record
+from grafana.queries import BETTING_SCORES, CHAMPION, NOW, latest, official, record
 from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_ACCURACY, MIN_F1
 
@@ -86,7 +87,7 @@ NEXT = stat(
             WHERE (p.season, p.home_team, p.away_team) = (m.season, m.home_team, m.away_team)
                 AND p.model_version = {CHAMPION}
         )) AS forecast, count(*) AS fixtures
-    FROM matches m WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '7 days'
+    FROM matches m WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '168 hours'
     HAVING {NOW} IS NOT NULL
     """,
     none="no forecast yet",
@@ -103,13 +104,30 @@ LAST_DAY = stat(
     steps=((0, GREY), (1, GREEN)),
     none="no forecast yet",
 )
+ROI = interval(
+    stat(
+        "What do the bets on paper return?",
+        """Profit of the settled bets as a share of the bankroll that the ledger began with, with its 95 % interval.
+        More than luck only where `at least` is green, too. Details are on the board Betting.""",
+        f"""
+        WITH {BETTING_SCORES}
+        SELECT value AS return, low AS "at least", high AS "at most", n AS bets FROM scores
+        WHERE slice = 'all' AND metric = 'roi'
+        """,
+        unit=SHARE,
+        steps=((-99, AMBER), (0, GREEN)),
+        none="no bet settled yet",
+        decimals=1,
+    ),
+    "bets",
+)
 PIPELINE = stat(
     "Do the runs succeed?",
     """Share of the runs that ended in the last seven days and succeeded. Under 90 % see the board System: which job,
     and why, is in Dagster.""",
     """
     SELECT avg((status = 'SUCCESS')::int)::float8 AS succeeded FROM runs
-    WHERE status IN ('SUCCESS', 'FAILURE') AND end_time > extract(epoch FROM now() - interval '7 days')
+    WHERE status IN ('SUCCESS', 'FAILURE') AND end_time > extract(epoch FROM now() - interval '168 hours')
     HAVING count(*) > 0
     """,
     unit=SHARE,
@@ -209,7 +227,12 @@ def dashboard() -> Board:
         "Is everything all right? Green needs nothing, amber a look, red an action; grey is not known yet. Each "
         "question is answered in full on a board of its own: see Boards.",
         [
-            Row("The forecasts", [AGAINST_MARKET, F1, RPS, DRIFT, NEXT, LAST_DAY], height=5),
+            Row(
+                "The forecasts",
+                [AGAINST_MARKET, F1, RPS, DRIFT, NEXT, LAST_DAY, ROI],
+                height=5,
+                widths=(4, 3, 3, 3, 4, 3, 4),
+            ),
             Row("The platform", [MOMENT, PIPELINE, DATA_AGE, CHAMPION_NOW, CHAMPION_AGE, ALERTS], height=5),
             Row("What is wrong", [OPEN], height=7),
             Row("The record", [TREND, SERVED]),

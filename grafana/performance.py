@@ -160,7 +160,8 @@ COMPARED = grid(
         max(value) FILTER (WHERE metric_type = 'f1_weighted') AS "weighted F1",
         max(value) FILTER (WHERE metric_type = 'log_loss_skill') AS "skill against the market"
     FROM (
-        SELECT DISTINCT ON (model_version, metric_type) * FROM model_metrics
+        SELECT DISTINCT ON (model_version, metric_type) model_version, metric_type, as_of, value, metadata
+        FROM model_metrics
         WHERE model_name = {MODEL} AND metric_type IN ('log_loss', 'rps', 'accuracy', 'f1_weighted', 'log_loss_skill')
         ORDER BY model_version, metric_type, as_of DESC
     ) newest

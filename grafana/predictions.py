@@ -16,11 +16,9 @@ from grafana.house import (
     lines,
     stat,
 )
-from grafana.queries import CHAMPION, NOW, REPLAY, VERSION, official
+from grafana.queries import CHAMPION, NOW, OUTCOME, REPLAY, VERSION, official
 from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
 from grafana.thresholds import FORECAST_DUE_HOURS
-
-OUTCOME = "CASE {} WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' WHEN 'A' THEN 'away win' END"
 
 COMING = f"""coming AS (
     SELECT m.season, m.home_team, m.away_team, m.kickoff, f.* FROM matches m
@@ -32,7 +30,7 @@ COMING = f"""coming AS (
             AND p.model_version = {CHAMPION} AND p.replay = {REPLAY}
         ORDER BY p.as_of DESC, p.id LIMIT 1
     ) f ON true
-    WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '10 days'
+    WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '240 hours'
 )"""
 """The fixtures of the next ten days, each with the newest forecast of the version that serves, if there is one."""
 

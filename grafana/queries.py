@@ -1,7 +1,8 @@
 """SQL that several dashboards share: who serves, which forecasts count, what time it is for the platform.
 
-Each is a piece that a dashboard's query is built of. The semantics are the platform's own: `official` says in SQL what
-core.settlement.official_forecasts says in Python, and a test holds the two together.
+Each is a piece that a dashboard's query is built of, and names the table of each column that it reads where another
+query is around it: a name that it does not have would be taken from there, silently. The semantics are the platform's
+own: `official` says in SQL what core.settlement.official_forecasts says in Python, and a test holds the two together.
 """
 
 from typing import Final
@@ -11,19 +12,29 @@ VERSION: Final = "${version:sqlstring}"
 """The variables of the boards that have them."""
 
 CHAMPION: Final = """(
-    SELECT challenger_version FROM retraining_events
-    WHERE event IN ('promoted', 'rolled_back') ORDER BY id DESC LIMIT 1
+    SELECT e.challenger_version FROM retraining_events e
+    WHERE e.event IN ('promoted', 'rolled_back') ORDER BY e.id DESC LIMIT 1
 )"""
 """The version that serves by the record."""
 
-REPLAY: Final = "(SELECT replay FROM model_predictions ORDER BY id DESC LIMIT 1)"
+REPLAY: Final = "(SELECT r.replay FROM model_predictions r ORDER BY r.id DESC LIMIT 1)"
 """Whether the platform lives a moment of the past, by its newest forecast."""
 
 NOW: Final = f"""(
-    SELECT CASE WHEN {REPLAY} THEN (SELECT max(as_of) FROM match_features) ELSE now() END
+    SELECT CASE WHEN {REPLAY} THEN (SELECT max(f.as_of) FROM match_features f) ELSE now() END
     WHERE EXISTS (SELECT FROM model_predictions)
 )"""
 """The platform's now: live the clock's, in a replay the newest moment that it has lived; null before any forecast."""
+
+
+OUTCOME: Final = "CASE {} WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' WHEN 'A' THEN 'away win' END"
+"""A result, or a column that holds one, in words."""
+
+BETTING_SCORES: Final = f"""scores AS (
+    SELECT slice, metric, value, n, low, high FROM betting_scores
+    WHERE replay = {REPLAY} AND as_of = (SELECT max(as_of) FROM betting_scores WHERE replay = {REPLAY})
+)"""
+"""How the bets did, by the newest scores."""
 
 
 def official(version: str) -> str:

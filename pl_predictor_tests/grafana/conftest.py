@@ -2,22 +2,17 @@
 
 from collections.abc import Iterator
 
+import psycopg2
 import pytest
-from pydantic import SecretStr
+from sqlalchemy import text
 
-from pl_predictor.core.alerts import Changes, Condition, Level
-from pl_predictor.services.grafana_reader import provide
 from pl_predictor.services.postgres_server import PostgresAddress
-from pl_predictor.settings import Settings, parse_as_of
-from pl_predictor.storage.alerts import AlertStorage
+from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import copied, fresh_settings
-from pl_predictor_tests.grafana.grafana import PASSWORD
-from pl_predictor_tests.integration.platform import run, using
-
-FIRST, LAST = parse_as_of("2023-12-22T20:00"), parse_as_of("2024-01-12T20:00")
-# Some columns have drifted at the end of 2023: none may, so that there is a retraining.
-POLICY = {"PL_MAX_DRIFT_SHARE": "0", "PL_RETRAINING_COOLDOWN_DAYS": "14", "PL_MIN_NEW_RESULTS": "10"}
+from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, database
+from pl_predictor_tests.grafana.season import live, readable
+from pl_predictor_tests.grafana.written import Season, World
 
 
 @pytest.fixture(scope="session")
@@ -27,18 +22,7 @@ def season(
     """Settings of a platform that has lived some weeks, and that nobody writes to any more."""
     fresh = fresh_settings(tmp_path_factory.mktemp("season"), postgres)
     with copied(template, fresh, "postgres_db", "dagster_db", "mlflow_db"):
-        weeks = ("--first", FIRST.isoformat(), "--last", LAST.isoformat())
-        # In a process of its own: libraries that are used to train warn, which is an error in this one.
-        said = run("replay", "--in-process", *weeks, env={**using(fresh), **POLICY})
-        assert said.returncode == 0, said.stderr
-        engine = open_engine(fresh.database_url(fresh.postgres_db))
-        conditions = (
-            Condition("source", Level.CRITICAL, "The source of matches is dead or broken", "no answer"),
-            Condition("check_failed:drift_report", Level.WARNING, "drift: failed", "2 of 13 columns drifted", "run-1"),
-        )
-        AlertStorage(engine).apply(Changes(opened=conditions), LAST, replay=True)
-        engine.dispose()
-        yield readable(fresh)
+        yield live(fresh)
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +35,32 @@ def empty(
         yield readable(fresh)
 
 
-def readable(settings: Settings) -> Settings:
-    """The settings, whose databases Grafana may read with PASSWORD."""
-    settings = settings.model_copy(update={"grafana_password": SecretStr(PASSWORD)})
-    assert provide(settings) is None
-    return settings
+@pytest.fixture(scope="session")
+def world(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The small season, written and asked in a database whose time zone is half an hour off all others."""
+    fresh = fresh_settings(tmp_path_factory.mktemp("written"), postgres)
+    with copied(template, fresh, "postgres_db", "dagster_db"):
+        engine = open_engine(fresh.database_url(fresh.postgres_db))
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER DATABASE \"{fresh.postgres_db}\" SET timezone = 'America/St_Johns'"))
+        engine.dispose()  # connections that are opened from here on have it
+        yield World(readable(fresh), Season(engine).write())
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def owners(season: Settings) -> Iterator[dict[str, "psycopg2.extensions.connection"]]:
+    """Connections to the season as the tables' owner, by data source, for changes that nobody else ever sees."""
+    opened = {
+        source: psycopg2.connect(
+            host=season.postgres_host,
+            port=season.postgres_port,
+            user=season.postgres_user,
+            password=season.postgres_password.get_secret_value(),
+            dbname=database(season, source),
+        )
+        for source in (DATA, DAGSTER)
+    }
+    yield opened
+    for connection in opened.values():
+        connection.close()

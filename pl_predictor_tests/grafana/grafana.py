@@ -65,6 +65,11 @@ def questions() -> list[Question]:
     return [question for board in boards() for question in _of(board)]
 
 
+def distinct() -> list[Question]:
+    """Every query once, however many dashboards ask it."""
+    return list({(question.sql, question.kind): question for question in reversed(questions())}.values())[::-1]
+
+
 def _of(board: dict[str, Any]) -> Iterator[Question]:
     for panel in panels(board):
         for target in panel["targets"]:
@@ -87,21 +92,40 @@ def asked(title: str, board: str) -> Question:
     return found
 
 
+def database(settings: Settings, source: str) -> str:
+    """The database of a data source."""
+    return {DATA: settings.postgres_db, DAGSTER: settings.dagster_db}[source]
+
+
 @contextmanager
-def connected(settings: Settings, source: str) -> Iterator["psycopg2.extensions.connection"]:
-    """A connection as Grafana's role."""
-    database = {DATA: settings.postgres_db, DAGSTER: settings.dagster_db}[source]
+def undone(connection: "psycopg2.extensions.connection") -> Iterator["psycopg2.extensions.cursor"]:
+    """A cursor, whose transaction is rolled back."""
+    with connection.cursor() as cursor:
+        try:
+            yield cursor
+        finally:
+            connection.rollback()
+
+
+@contextmanager
+def connected(settings: Settings, source: str, zone: str | None = None) -> Iterator["psycopg2.extensions.connection"]:
+    """A connection as Grafana's role. zone: the session's time zone, if it is not to be the database's."""
     connection = psycopg2.connect(
-        host=settings.postgres_host, port=settings.postgres_port, user=READER, password=PASSWORD, dbname=database
+        host=settings.postgres_host,
+        port=settings.postgres_port,
+        user=READER,
+        password=PASSWORD,
+        dbname=database(settings, source),
+        options=f"-c timezone={zone}" if zone else "",
     )
     connection.autocommit = True
     yield connection
     connection.close()
 
 
-def answer(settings: Settings, question: Question, view: View) -> Frame:
-    """What PostgreSQL answers to a question as one looks at it."""
-    with connected(settings, question.source) as connection:
+def answer(settings: Settings, question: Question, view: View, zone: str | None = None) -> Frame:
+    """What PostgreSQL answers to a question as one looks at it. zone: as in `connected`."""
+    with connected(settings, question.source, zone) as connection:
         return ask(connection, expanded(question.sql, view))
 
 
@@ -109,8 +133,13 @@ def ask(connection: "psycopg2.extensions.connection", sql: str) -> Frame:
     """What PostgreSQL answers to this SQL."""
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        names = [column.name for column in cursor.description or ()]
-        return Frame(names, [column.type_code for column in cursor.description or ()], cursor.fetchall())
+        return answered(cursor)
+
+
+def answered(cursor: "psycopg2.extensions.cursor") -> Frame:
+    """What the query that a cursor has executed gave."""
+    columns = cursor.description or ()
+    return Frame([column.name for column in columns], [column.type_code for column in columns], cursor.fetchall())
 
 
 def shape_faults(question: Question, frame: Frame) -> list[str]:
@@ -130,6 +159,8 @@ def shape_faults(question: Question, frame: Frame) -> list[str]:
         faults += [f"a stat shows one row, not {len(frame.rows)}"] * (len(frame.rows) > 1)
     elif question.kind in {"barchart", "trend"}:
         faults += ["there is no number"] * (not numbers)
+        first = [row[0] for row in frame.rows]
+        faults += ["what it is drawn over does not ascend"] * (question.kind == "trend" and first != sorted(first))
     elif question.kind == "annotation":
         faults += [f"no column {name}" for name in ("time", "timeend", "text", "tags") if name not in of]
         faults += ["a mark without time"] * any(
@@ -157,5 +188,7 @@ def _series_faults(of: dict[str, int], frame: Frame, numbers: list[str]) -> Iter
     points = [
         (time, *(row[frame.names.index(name)] for name in texts)) for time, row in zip(times, frame.rows, strict=True)
     ]
+    if any(None in point for point in points):
+        yield "a series without a name"
     if len(points) != len(set(points)):
         yield "two values of a series at one time"

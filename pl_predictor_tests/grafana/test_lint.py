@@ -119,6 +119,7 @@ def test_a_query_is_written_sql_in_an_order_that_it_states(question: Any) -> Non
         assert "ORDER BY 1" in question.sql
     assert not re.search(r"\$__\w+\([^)]*\(", question.sql), "an argument of a macro cannot hold a bracket"
     assert not re.search(r"'\$\{?\w+\}?'", question.sql), "${name:sqlstring} quotes by itself"
+    assert not re.search(r"interval '\d+ (day|week|month|year)", question.sql), "a day has 23 to 25 hours in a session"
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: str(board["uid"]))

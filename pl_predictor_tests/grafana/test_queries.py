@@ -1,24 +1,28 @@
 """Every query of the dashboards runs as Grafana's role, on tables that the platform filled; its answer can be shown."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
-from pl_predictor.settings import MODEL_NAME, Settings
-from pl_predictor_tests.grafana.conftest import FIRST, LAST
-from pl_predictor_tests.grafana.grafana import Question, answer, questions, shape_faults
+from pl_predictor.settings import Settings
+from pl_predictor_tests.grafana.grafana import Question, answer, distinct, shape_faults
 from pl_predictor_tests.grafana.macros import View
+from pl_predictor_tests.grafana.season import CHOSEN, EVERYTHING, FIRST, LAST
 
-ALL = questions()
-CHOSEN = {"model": MODEL_NAME, "version": "1", "metric": "log_loss"}
+ALL = distinct()
 QUOTED = {name: "it's" for name in CHOSEN}
-EVERYTHING = View(FIRST - timedelta(days=365), datetime(2030, 1, 1, tzinfo=timezone.utc), "1d", CHOSEN)
-VIEWS = {
-    "all that was lived": EVERYTHING,
-    "a week in minutes": View(LAST - timedelta(days=7), LAST, "1m", CHOSEN),
-    "a time of nothing": View(FIRST - timedelta(days=3650), FIRST - timedelta(days=3640), "1h", CHOSEN),
-    "a name with a quote": View(FIRST, LAST, "1d", QUOTED),
+RANGES = {
+    "all that was lived": (EVERYTHING.start, EVERYTHING.end),
+    "a week": (LAST - timedelta(days=7), LAST),
+    "a time of nothing": (FIRST - timedelta(days=3650), FIRST - timedelta(days=3640)),
 }
+INTERVALS = ("1m", "6h", "30d")
+CASES = [
+    pytest.param(question, View(*span, step, CHOSEN), id=f"{question}, {name} by {step}")
+    for question in ALL
+    for name, span in RANGES.items()
+    for step in (INTERVALS if "$__interval" in question.sql else INTERVALS[:1])
+] + [pytest.param(question, View(FIRST, LAST, "1d", QUOTED), id=f"{question}, a name with a quote") for question in ALL]
 MAY_BE_EMPTY = {
     "Rollbacks",
     *(
@@ -26,6 +30,8 @@ MAY_BE_EMPTY = {
         "How long has the oldest waited?",
         "Which forecasts wait for a result?",
     ),
+    # The snapshot has no closing odds: see test_numbers.
+    *("Do the bets beat the closing line?", "How does the closing line value develop?"),
     # No daemon has a part in a season that is lived in one process: see test_system.
     *("How long has the oldest queued run waited?", "Which runs are waiting or at work?"),
     *("When did the daemon last give a sign of life?", "Which part of the daemon is silent?"),
@@ -34,8 +40,7 @@ MAY_BE_EMPTY = {
 """Where no row is a good sign, or what the lived weeks did not have."""
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-@pytest.mark.parametrize("question", ALL, ids=map(str, ALL))
+@pytest.mark.parametrize(("question", "view"), CASES)
 def test_a_query_runs_and_its_answer_fits_its_panel(season: Settings, question: Question, view: View) -> None:
     assert shape_faults(question, answer(season, question, view)) == []
 

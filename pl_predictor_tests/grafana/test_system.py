@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
-from pl_predictor_tests.grafana.conftest import readable
 from pl_predictor_tests.grafana.grafana import Frame, answer, asked, questions, shape_faults
 from pl_predictor_tests.grafana.macros import View
+from pl_predictor_tests.grafana.season import readable
 
 BOARD = "mlops-system"
 OF_THE_BOARD = [question for question in questions() if question.board == BOARD]

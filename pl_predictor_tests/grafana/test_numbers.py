@@ -1,0 +1,241 @@
+"""What the boards show of a small season is what the platform's own functions make of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grafana.queries import official
+from pl_predictor.core.betting_scores import ALL, ledger_scores
+from pl_predictor.core.market import implied_probabilities
+from pl_predictor.core.matches import KEY, OUTCOMES
+from pl_predictor.core.scoring import PROBABILITIES, calibration_table, confusion, scorecard
+from pl_predictor_tests.core.paper_bets import STAKING
+from pl_predictor_tests.grafana.grafana import ask, connected
+from pl_predictor_tests.grafana.macros import expanded
+from pl_predictor_tests.grafana.written import World
+
+WORDS = dict(zip(OUTCOMES, ("home win", "draw", "away win"), strict=True))
+
+
+@pytest.fixture(scope="module")
+def settled(world: World) -> pd.DataFrame:
+    """The settled official forecasts of version 1, by core.settlement."""
+    forecasts = world.season.official("1")
+    return forecasts[forecasts["result"].notna()].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def scores(world: World) -> pd.DataFrame:
+    """Those of the ledger, by core.betting_scores."""
+    bets = world.season.settled_bets()
+    as_of = bets["settled_at"].max().to_pydatetime()
+    return ledger_scores(bets, world.season.known(), as_of, began_with=STAKING.bankroll)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_the_official_forecasts_are_those_of_the_platform(world: World, version: str) -> None:
+    sql = f"WITH {official(repr(version))} SELECT * FROM official ORDER BY kickoff, home_team"
+    with connected(world.settings, "mlops-pg") as connection:
+        frame = ask(connection, expanded(sql, world.season.view()))
+    expected = world.season.official(version)
+    assert len(expected) == (57 if version == "1" else 56)
+    for name in (*KEY, "kickoff", "as_of", "prediction", "confidence"):
+        assert frame.column(name) == expected[name].tolist()
+    assert frame.column("actual_result") == expected["result"].tolist()
+    said = [[p[outcome] for outcome in OUTCOMES] for p in frame.column("probabilities")]
+    np.testing.assert_allclose(said, expected[list(PROBABILITIES)], atol=1e-12)
+
+
+def test_settled_and_waiting_forecasts_are_counted(world: World, settled: pd.DataFrame) -> None:
+    assert world.row("performance", "How many forecasts have been judged?") == {"settled": len(settled)}
+    for board, title in (
+        ("performance", "How many played matches still wait for their result?"),
+        ("predictions", "How many forecasts wait for a result?"),
+    ):
+        assert world.row(board, title) == {"waiting": 4}
+    waits = world.season.games["kickoff"].iloc[-4:].min()
+    lag = world.row("performance", "How long has the oldest of them waited?")["days"]
+    assert lag == pytest.approx((world.season.end - waits).total_seconds() / 86400)
+    assert len(world.ask("predictions", "Which forecasts wait for a result?").rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("board", "title", "metric"),
+    [
+        ("performance", "How often is it right?", "accuracy"),
+        ("performance", "How good is its weighted F1?", "f1_weighted"),
+        ("overview", "How good is its weighted F1?", "f1_weighted"),
+        ("overview", "How good is its RPS?", "rps"),
+    ],
+)
+def test_a_score_is_that_of_the_scorecard(
+    world: World, settled: pd.DataFrame, board: str, title: str, metric: str
+) -> None:
+    (score,) = scorecard(settled, wanted=(metric,))
+    assert world.row(board, title) == {"value": pytest.approx(score.value)}
+
+
+def test_the_lines_end_in_the_newest_scores(world: World, settled: pd.DataFrame) -> None:
+    frame = world.ask("performance", "How do accuracy, F1, precision and recall develop?")
+    last = dict(zip(frame.column("metric"), frame.column("value"), strict=True))
+    wanted = ("accuracy", "f1_weighted", "precision_weighted", "recall_weighted")
+    assert last == {s.metric: pytest.approx(s.value) for s in scorecard(settled, wanted=wanted)}
+
+
+def test_versions_are_compared_by_their_newest_scores(world: World) -> None:
+    frame = world.ask("performance", "Which version is better?")
+    assert frame.column("version") == ["2", "1"]
+    for version, n, rps in zip(frame.column("version"), frame.column("n"), frame.column("rps"), strict=True):
+        (score,) = scorecard(world.season.official(version), wanted=("rps",))
+        assert (n, rps) == (score.n, pytest.approx(score.value))
+
+
+def test_the_confusion_is_that_of_scoring(world: World, settled: pd.DataFrame) -> None:
+    frame = world.ask("performance", "Which results are taken for which?")
+    expected = confusion(settled["prediction"].to_numpy(), settled["result"].to_numpy()).sum(axis=0).reshape(3, 3)
+    assert frame.column("happened") == list(WORDS.values())
+    assert [list(row[1:]) for row in frame.rows] == expected.astype(int).tolist()
+
+
+def test_the_calibration_is_that_of_scoring_over_the_three_results(world: World, settled: pd.DataFrame) -> None:
+    frame = world.ask("performance", "Does what is called 60 % happen in 60 % of the cases?")
+    table = calibration_table(settled)
+    sums = table.assign(forecast=table["forecast"] * table["n"], observed=table["observed"] * table["n"])
+    bins = sums.groupby("low")[["forecast", "observed", "n"]].sum()
+    bins = bins[bins["n"] >= 10]
+    assert len(bins) >= 4
+    np.testing.assert_allclose(frame.column("forecast"), bins["forecast"] / bins["n"])
+    np.testing.assert_allclose(frame.column("happened"), bins["observed"] / bins["n"])
+
+
+def test_the_success_of_each_prediction_is_the_share_that_came_true(world: World, settled: pd.DataFrame) -> None:
+    frame = world.ask("predictions", "How often does each prediction come true?")
+    right = settled.assign(right=settled["prediction"] == settled["result"]).groupby("prediction")
+    expected = right.agg(n=("right", "size"), true=("right", "mean"), said=("confidence", "mean"))
+    expected = expected.reindex([outcome for outcome in OUTCOMES if outcome in expected.index])
+    assert [name.split(" (n = ") for name in frame.column("prediction")] == [
+        [WORDS[str(outcome)], f"{n})"] for outcome, n in expected["n"].items()
+    ]
+    np.testing.assert_allclose(frame.column("came true"), expected["true"])
+    np.testing.assert_allclose(frame.column("was promised"), expected["said"])
+
+
+def test_confidences_and_predictions_are_counted_once_a_match(world: World) -> None:
+    forecasts = world.season.official("1")
+    frame = world.ask("predictions", "How sure are the forecasts?")
+    assert sum(frame.column("forecasts")) == len(forecasts)
+    assert sum(frame.column("came true")) == (forecasts["prediction"] == forecasts["result"]).sum()
+    mix = world.ask("predictions", "What is predicted, week by week?")
+    counted = pd.Series(mix.column("value")).groupby(mix.column("metric")).sum()
+    assert counted.to_dict() == forecasts["prediction"].map(WORDS).value_counts().to_dict()
+
+
+def test_the_fixtures_of_the_next_days_are_those_within_as_many_hours(world: World) -> None:
+    assert world.row("overview", "How much of the next 7 days is forecast?") == {"forecast": 1, "fixtures": 1}
+    assert world.row("overview", "How many forecasts were made in the last 24 hours?") == {"made": 0}
+    coming = world.ask("predictions", "What is coming, and what is forecast?")
+    assert coming.column("home") == ["Coming 167.5", "Coming 168.5", "Coming 239.5"]
+    assert [version is None for version in coming.column("version")] == [False, True, True]
+
+
+def test_the_market_is_as_often_right_as_its_favourites(world: World, settled: pd.DataFrame) -> None:
+    market = settled[["market_home", "market_draw", "market_away"]].to_numpy()
+    priced = settled[~np.isnan(market).any(axis=1)]
+    favourite = np.array(OUTCOMES)[market[priced.index].argmax(axis=1)]
+    assert len(priced) < len(settled)
+    assert world.row("overview", "Is it right more often than the market?") == {
+        "model": pytest.approx((priced["prediction"] == priced["result"]).mean()),
+        "market": pytest.approx((favourite == priced["result"]).mean()),
+    }
+
+
+def test_a_return_is_that_of_the_ledger_with_its_interval(world: World, scores: pd.DataFrame) -> None:
+    whole = scores[scores["slice"] == ALL].set_index("metric")
+    for board, title, metric in (
+        ("overview", "What do the bets on paper return?", "roi"),
+        ("betting", "What have the bets returned?", "roi"),
+        ("betting", "Do the bets beat the closing line?", "clv"),
+    ):
+        shown = list(world.row(board, title).values())
+        assert shown == [pytest.approx(whole.loc[metric, name]) for name in ("value", "low", "high", "n")]
+        assert shown[-1] > 20
+    claim = world.row("betting", "Do the bets earn what they claim?")
+    assert claim["claimed"] == pytest.approx(whole.loc["claimed_value", "value"])
+    assert claim["earned"] == pytest.approx(whole.loc["yield", "value"])
+
+
+def test_bankroll_and_drawdown_are_those_of_the_ledger(world: World, scores: pd.DataFrame) -> None:
+    whole = scores[scores["slice"] == ALL].set_index("metric")["value"]
+    ledger = world.season.bets.ledger(replay=True)
+    assert {"won", "lost", "void"} <= set(ledger["settlement"])
+    shown = world.row("betting", "How large is the bankroll?")
+    assert shown == {
+        "bankroll": pytest.approx(whole["bankroll"]),
+        "at stake": pytest.approx(ledger.loc[ledger["settlement"].isna(), "stake"].sum()),
+        "began with": STAKING.bankroll,
+    }
+    assert shown["at stake"] > 0
+    bets = world.season.settled_bets()
+    after = np.array([STAKING.bankroll, *bets["bankroll_after"]])
+    below = 1 - after / np.maximum.accumulate(after)
+    assert below[1] > 0, "the first bet was lost, from the highest bankroll by then"
+    fall = world.row("betting", "How far is the bankroll below its peak?")
+    assert fall["at the worst"] == pytest.approx(whole["max_drawdown"])
+    assert fall["now"] == pytest.approx(below[-1])
+    line = world.ask("betting", "How deep were the falls?")
+    worst = pd.Series(below[1:]).groupby(bets["settled_at"].dt.floor("1d").to_numpy()).max()
+    np.testing.assert_allclose(line.column("value"), worst)
+
+
+@pytest.mark.parametrize("interval", ["1m", "1d", "365d"])
+def test_the_lines_of_the_ledger_end_where_it_stands(world: World, interval: str) -> None:
+    bets = world.season.settled_bets()
+    line = world.ask("betting", "How has the bankroll moved?", interval)
+    last = dict(zip(line.column("metric"), line.column("value"), strict=True))
+    assert last == {"bankroll": pytest.approx(bets["bankroll_after"].iloc[-1]), "began with": STAKING.bankroll}
+    won = world.ask("betting", "On which results was it won and lost?", interval)
+    last = dict(zip(won.column("metric"), won.column("value"), strict=True))
+    by_outcome = bets.groupby("outcome")["profit"].sum()
+    expected = {f"on a {WORDS[str(outcome)]}": pytest.approx(profit) for outcome, profit in by_outcome.items()}
+    assert last == {"all bets": pytest.approx(bets["profit"].sum()), **expected}
+
+
+def test_bets_by_kind_are_the_slices_of_the_ledger(world: World, scores: pd.DataFrame) -> None:
+    frame = world.ask("betting", "Which bets earn, by result and by odds?")
+    assert frame.column("bets") == list(dict.fromkeys(scores["slice"]))
+    shown = {"staked": "turnover", "profit": "profit", "earned": "yield", "claimed": "claimed_value", "won": "hit_rate"}
+    for column, metric in {**shown, "odds imply": "hit_rate_implied", "closing line value": "clv"}.items():
+        of_slice = scores[scores["metric"] == metric].set_index("slice")["value"]
+        np.testing.assert_allclose(frame.column(column), of_slice.reindex(frame.column("bets")))
+
+
+def test_blind_betting_stands_beside_the_ledger(world: World, scores: pd.DataFrame) -> None:
+    frame = world.ask("betting", "Would blind betting have earned more?")
+    assert frame.rows[0][0] == "the ledger"
+    own = scores[(scores["slice"] == ALL) & (scores["metric"] == "yield")]
+    assert frame.rows[0][2] == pytest.approx(own["value"].item())
+    assert {row[:2] for row in frame.rows[1:]} == {
+        (f"{bets}", prices)
+        for bets in ("our choice", "blind every outcome", "blind home", "blind favourite", "blind outsider")
+        for prices in ("best", "consensus")
+    }
+
+
+def test_open_and_settled_bets_are_all_bets(world: World) -> None:
+    ledger = world.season.bets.ledger(replay=True)
+    still_open, settled = (
+        world.ask("betting", title) for title in ("Which bets are open?", "Which bets were settled last?")
+    )
+    assert len(still_open.rows) + len(settled.rows) == len(ledger)
+    assert settled.column("profit") == world.season.settled_bets()["profit"].tolist()[::-1]
+
+
+def test_the_value_of_the_coming_round_is_told_with_the_best_first(world: World) -> None:
+    frame = world.ask("betting", "What is worth a bet in the coming round?")
+    edges = world.season.bets.edges()
+    assert len(frame.rows) == len(edges) == 12
+    worth = edges[edges["verdict"] == "value"].sort_values("edge", ascending=False)
+    assert frame.column("value")[: len(worth)] == worth["edge"].tolist()
+    assert frame.column("odds")[-3:] == [None] * 3
+    market = implied_probabilities(world.season.games[["home_odds", "draw_odds", "away_odds"]].iloc[-4:].to_numpy())
+    assert sorted(filter(None, frame.column("market says"))) == pytest.approx(sorted(market[~np.isnan(market)]))
