@@ -10,7 +10,8 @@ from typing import Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import betting, drift, overview, performance, predictions, system
+from grafana import alert_file, betting, drift, overview, performance, predictions, system
+from grafana.alerts import RULES
 from grafana.house import Addresses, Board
 
 FOLDER = Path(__file__).parent
@@ -30,11 +31,12 @@ def document(board: Board, addresses: Addresses) -> dict[str, Any]:
 
 def files(addresses: Addresses) -> dict[Path, str]:
     """Path below this folder to content."""
-    return {
-        Path("dashboards") / f"{board.uid}.json": json.dumps(document(board, addresses), indent=2, sort_keys=True)
-        + "\n"
-        for board in boards()
+    documents = {board.uid: document(board, addresses) for board in boards()}
+    shown = {
+        Path("dashboards") / f"{uid}.json": json.dumps(made, indent=2, sort_keys=True) + "\n"
+        for uid, made in documents.items()
     }
+    return {**shown, alert_file.PATH: alert_file.written(RULES, documents)}
 
 
 def write(folder: Path, addresses: Addresses) -> None:

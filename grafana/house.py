@@ -33,18 +33,23 @@ Panel = Any
 """A builder of the SDK's for one kind of panel; they share their methods and no base class."""
 
 
+def query(source: str, sql: str, shape: str, ref: str) -> dict[str, Any]:
+    """A query as Grafana's PostgreSQL data source reads it. shape: table or time_series."""
+    return {
+        "datasource": {"type": POSTGRES, "uid": source},
+        "editorMode": "code",
+        "format": shape,
+        "rawQuery": True,
+        "rawSql": dedent(sql).strip(),
+        "refId": ref,
+    }
+
+
 class _Sql(Builder[Dataquery]):
     """A query in the shape of Grafana's PostgreSQL data source, which the SDK has no class for."""
 
     def __init__(self, source: str, sql: str, shape: str, ref: str) -> None:
-        self._query = {
-            "datasource": {"type": POSTGRES, "uid": source},
-            "editorMode": "code",
-            "format": shape,
-            "rawQuery": True,
-            "rawSql": dedent(sql).strip(),
-            "refId": ref,
-        }
+        self._query = query(source, sql, shape, ref)
 
     def build(self) -> Dataquery:
         return _Written(self._query)

@@ -20,7 +20,7 @@ from grafana.house import (
     lines,
     stat,
 )
-from grafana.queries import BETTING_SCORES, CHAMPION, NOW, latest, official, record
+from grafana.queries import BETTING_SCORES, CHAMPION, FAVOURITE, NOW, latest, official, record
 from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_ACCURACY, MIN_F1
 
@@ -36,8 +36,7 @@ AGAINST_MARKET = stat(
     SELECT avg((prediction = actual_result)::int)::float8 AS model,
         avg((favourite = actual_result)::int)::float8 AS market
     FROM (
-        SELECT *, CASE least(home_odds, draw_odds, away_odds)
-            WHEN home_odds THEN 'H' WHEN away_odds THEN 'A' ELSE 'D' END AS favourite
+        SELECT *, {FAVOURITE} AS favourite
         FROM official
         WHERE actual_result IS NOT NULL AND home_odds IS NOT NULL AND draw_odds IS NOT NULL AND away_odds IS NOT NULL
         ORDER BY kickoff DESC, home_team LIMIT 380

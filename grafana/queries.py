@@ -27,6 +27,10 @@ NOW: Final = f"""(
 """The platform's now: live the clock's, in a replay the newest moment that it has lived; null before any forecast."""
 
 
+FAVOURITE: Final = """CASE least(home_odds, draw_odds, away_odds)
+            WHEN home_odds THEN 'H' WHEN away_odds THEN 'A' ELSE 'D' END"""
+"""The outcome that the odds think most likely."""
+
 OUTCOME: Final = "CASE {} WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' WHEN 'A' THEN 'away win' END"
 """A result, or a column that holds one, in words."""
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pl_predictor.settings import Settings
+from pl_predictor_tests.grafana.alerting import evaluate, rules
 from pl_predictor_tests.grafana.grafana import Question, answer, distinct, shape_faults
 from pl_predictor_tests.grafana.macros import View
 from pl_predictor_tests.grafana.season import CHOSEN, EVERYTHING, FIRST, LAST
@@ -58,3 +59,10 @@ def test_without_any_row_a_query_runs_and_no_number_is_made_up(empty: Settings, 
     frame = answer(empty, question, EVERYTHING)
     assert shape_faults(question, frame) == []
     assert {value for row in frame.rows for value in row} <= {None, 0}
+
+
+def test_of_weeks_that_the_platform_lived_no_alert_rule_fires_but_that_no_daemon_had_a_part(season: Settings) -> None:
+    states = {rule["uid"]: evaluate(season, rule) for rule in rules()}
+    assert {uid for uid, found in states.items() if found.state == "Alerting"} == {"daemon-dead"}
+    asked_of_rows = {uid for uid, found in states.items() if found.values}
+    assert asked_of_rows >= {"dataset-drift", "bet-drawdown", "drift-check-stale", "data-stale", "db-unreachable"}

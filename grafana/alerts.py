@@ -1,0 +1,305 @@
+"""The alert rules: what Grafana tells a person about by itself. The file that it reads them from is made elsewhere.
+
+Grafana looks from outside: it also tells what the platform's own alerts (the table `alerts`) cannot, because nothing of
+the platform runs. A rule is SQL that gives a number a row, a threshold that no row may exceed, and the panel that shows
+what is wrong. Two kinds: lists of offenders, where no row is health, and ages, where no row is an alert. Times are the
+boards': in a replay now is the moment that it lives, so that a replay which stands still grows no older; only the
+machinery (Dagster's runs and daemon) goes by the clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from grafana.house import DAGSTER, DATA
+from grafana.predictions import COMING
+from grafana.queries import CHAMPION, FAVOURITE, NOW, REPLAY, official
+from grafana.system import JOB, STUCK_MINUTES
+from grafana.thresholds import FORECAST_DUE_HOURS, MAX_DRIFT_SHARE, MAX_LOG_LOSS_RISE, MIN_SAMPLE
+from pl_predictor.core.feed_contract import teams_in
+from pl_predictor.core.freshness import LONGEST_BREAK, RESULT_DUE
+
+STANDARD_ERRORS: Final = 3
+"""By which the accuracy must be behind the market's: who looks every week at 95 % sees bad luck in most seasons."""
+MAX_DRAWDOWN: Final = 0.5
+"""At a quarter of Kelly's stake a bankroll whose claimed values are true is this far below its peak in 0.8 % of the
+time: (1 - MAX_DRAWDOWN) ** (2 / 0.25 - 1), by Thorp (2006), Handbook of Asset and Liability Management 1, chapter 9."""
+DRIFT_CHECK_DUE_DAYS: Final = 1
+"""It is made every six hours, or with every tick of a replay."""
+DAEMON_SILENCE_SECONDS: Final = 120
+"""The daemon writes every 30 s."""
+READ: Final = ("matches", "match_features", "model_metrics", "model_predictions", "retraining_events", "bets")
+"""The platform's tables that the rules read."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: it fires for each row of `sql` whose number is above `above` for as long as `lasting`.
+
+    sql: one column of numbers; columns of text, if any, name the row. board, question: uid and title of the panel that
+    the alert leads to. summary: may use the row's `$labels` and `$values.A`. absent: what no row means. failed: what
+    it means that the query fails; KeepLast is nothing new, because db-unreachable and daemon-dead tell of that.
+    """
+
+    uid: str
+    title: str
+    board: str
+    question: str
+    sql: str
+    above: float
+    lasting: str
+    severity: Literal["warning", "error", "critical"]
+    summary: str
+    description: str
+    source: str = DATA
+    absent: Literal["OK", "Alerting"] = "OK"
+    failed: Literal["KeepLast", "Alerting"] = "KeepLast"
+
+
+RULES: Final = (
+    Rule(
+        uid="accuracy-below-market",
+        title="The market is right more often than the forecasts",
+        board="mlops-overview",
+        question="Is it right more often than the market?",
+        sql=f"""
+        WITH {official(CHAMPION)}, compared AS (
+            SELECT ({FAVOURITE} = actual_result)::int - (prediction = actual_result)::int AS behind
+            FROM official
+            WHERE actual_result IS NOT NULL AND home_odds IS NOT NULL AND draw_odds IS NOT NULL
+                AND away_odds IS NOT NULL
+            ORDER BY kickoff DESC, home_team LIMIT 380
+        )
+        SELECT {CHAMPION} AS version,
+            (avg(behind) - {STANDARD_ERRORS} * stddev_samp(behind) / sqrt(count(*)))::float8 AS behind
+        FROM compared HAVING count(*) >= {MIN_SAMPLE}
+        """,
+        above=0,
+        lasting="15m",
+        severity="warning",
+        summary="The bookmakers' favourite wins more often than what version {{ $labels.version }} predicts.",
+        description=f"""The number is by how much at least: the share of matches in which the favourite was right,
+        minus that in which the forecast was, minus {STANDARD_ERRORS} standard errors. Of the latest 380 official
+        forecasts with odds, {MIN_SAMPLE} at least. A good model predicts the favourite nearly always: look for a
+        fault in features or feed before you train again.""",
+    ),
+    Rule(
+        uid="logloss-degraded",
+        title="The forecasts are worse than they promise",
+        board="mlops-performance",
+        question="Is the log loss what the forecasts themselves expect?",
+        sql=f"""
+        SELECT own.model_version AS version, (own.metadata->>'anytime_low')::float8 - promised.value AS excess
+        FROM model_metrics own JOIN model_metrics promised USING (model_name, model_version, as_of)
+        WHERE own.metric_type = 'log_loss' AND promised.metric_type = 'log_loss_expected'
+            AND own.model_version = {CHAMPION} AND as_of = (
+                SELECT max(as_of) FROM model_metrics WHERE metric_type = 'log_loss' AND model_version = {CHAMPION}
+            )
+            AND (own.metadata->>'n')::int >= {MIN_SAMPLE} AND own.metadata->>'anytime_low' IS NOT NULL
+        """,
+        above=MAX_LOG_LOSS_RISE,
+        lasting="15m",
+        severity="warning",
+        summary="The log loss of version {{ $labels.version }} exceeds what it expects itself, beyond noise.",
+        description=f"""The number is by how many nats a match at least: the lower bound that holds at all looks of a
+        season, minus the expectation; over {MAX_LOG_LOSS_RISE} is too much. The forecasts are too bold: see their
+        calibration. Unless the platform trains again by itself, launch `emergency_retraining` in Dagster.""",
+    ),
+    Rule(
+        uid="dataset-drift",
+        title="The latest matches are unlike those of the training",
+        board="mlops-drift",
+        question="How much has drifted?",
+        sql=f"""
+        SELECT model_version AS version, value AS share FROM (
+            SELECT model_version, value, metadata FROM model_metrics
+            WHERE metric_type = 'drift_share' AND model_version = {CHAMPION} ORDER BY as_of DESC LIMIT 1
+        ) newest
+        WHERE least((metadata->>'n')::int, (metadata->>'reference_n')::int) >= {MIN_SAMPLE}
+        """,
+        above=MAX_DRIFT_SHARE,
+        lasting="15m",
+        severity="warning",
+        summary="{{ $values.A.Value | humanizePercentage }} of the columns have drifted from the training of version "
+        "{{ $labels.version }}.",
+        description=f"""Over {MAX_DRIFT_SHARE:.0%} the platform trains again by itself, unless a cooldown or too few
+        new results forbid it: then the tick of `retraining_sensor` in Dagster says why. The board names the
+        columns.""",
+    ),
+    Rule(
+        uid="missing-predictions",
+        title="A match is about to kick off without a forecast",
+        board="mlops-predictions",
+        question="Which matches are due and have no forecast?",
+        sql=f"""
+        WITH {COMING}
+        SELECT home_team || ' v ' || away_team AS match,
+            ({FORECAST_DUE_HOURS} - extract(epoch FROM kickoff - {NOW}) / 3600)::float8 AS late
+        FROM coming WHERE prediction IS NULL ORDER BY kickoff, home_team
+        """,
+        above=0,
+        lasting="15m",
+        severity="critical",
+        summary=f"{{{{ $labels.match }}}} kicks off within {FORECAST_DUE_HOURS} hours, and has no forecast.",
+        description="""The number is for how many hours the forecast is due. It cannot be made after kick-off: launch
+        `daily_predictions` in Dagster, or see why the last run of it failed.""",
+    ),
+    Rule(
+        uid="bet-drawdown",
+        title="The bets on paper have lost half of the bankroll",
+        board="mlops-betting",
+        question="How far is the bankroll below its peak?",
+        sql=f"""
+        SELECT model_name AS ledger, (1 - (min(starting_bankroll) + coalesce(sum(profit), 0))
+            / greatest(max(starting_bankroll), max(bankroll_after)))::float8 AS fall
+        FROM bets WHERE replay = {REPLAY} GROUP BY model_name
+        """,
+        above=MAX_DRAWDOWN,
+        lasting="15m",
+        severity="warning",
+        summary="The bankroll is {{ $values.A.Value | humanizePercentage }} below its peak.",
+        description=f"""Were the claimed values true, a quarter of Kelly's stake would lead to {MAX_DRAWDOWN:.0%} in
+        under 1 % of the time: compare claimed and realised value, and the closing line value, before you believe in
+        bad luck. No real money is lost. It ends when the bankroll recovers; until then silence it.""",
+    ),
+    Rule(
+        uid="pipeline-failing",
+        title="A job fails",
+        board="mlops-system",
+        question="How did the last run of each job go?",
+        sql=f"""
+        SELECT {JOB} AS job, count(*) AS failures FROM (
+            SELECT pipeline_name, status, max(end_time) FILTER (WHERE status = 'SUCCESS') OVER of_job AS succeeded,
+                end_time
+            FROM runs WHERE status IN ('SUCCESS', 'FAILURE') WINDOW of_job AS (PARTITION BY pipeline_name)
+        ) ended
+        WHERE status = 'FAILURE' AND end_time > coalesce(succeeded, 0) GROUP BY pipeline_name ORDER BY 1
+        """,
+        above=0,
+        lasting="5m",
+        severity="error",
+        summary="{{ $labels.job }} failed, and has not succeeded since.",
+        description="""The number is how often in a row. The run's log in Dagster says why. A run of the job that
+        succeeds ends the alert; so does deleting the failed run, if nobody wants to repeat it.""",
+        source=DAGSTER,
+    ),
+    Rule(
+        uid="run-stuck",
+        title="A run is stuck",
+        board="mlops-system",
+        question="Which runs are waiting or at work?",
+        sql=f"""
+        WITH unfinished AS (
+            SELECT {JOB} AS job, run_id AS run, status IN ('STARTING', 'STARTED', 'CANCELING') AS at_work,
+                coalesce(to_timestamp(start_time), create_timestamp AT TIME ZONE 'UTC') AS since
+            FROM runs WHERE status IN ('NOT_STARTED', 'QUEUED', 'STARTING', 'STARTED', 'CANCELING')
+        )
+        SELECT job, run, (extract(epoch FROM now() - since) / 60)::float8 AS minutes FROM unfinished
+        WHERE at_work OR NOT EXISTS (SELECT FROM unfinished WHERE at_work) ORDER BY since, run
+        """,
+        above=STUCK_MINUTES,
+        lasting="5m",
+        severity="error",
+        summary='Run {{ $labels.run }} of {{ $labels.job }} is {{ $values.A.Value | printf "%.0f" }} minutes old.',
+        description=f"""At work, or waiting while no other run is at work, for over {STUCK_MINUTES} minutes: Dagster's
+        own monitoring should have ended it, so the daemon may be dead. Terminate the run in Dagster; see
+        logs/daemon.log in the platform's home.""",
+        source=DAGSTER,
+    ),
+    Rule(
+        uid="drift-check-stale",
+        title="Drift is not checked any more",
+        board="mlops-drift",
+        question="How old is the newest check?",
+        sql=f"""
+        SELECT (extract(epoch FROM {NOW} - max(as_of)) / 86400)::float8 AS days FROM model_metrics
+        WHERE metric_type = 'drift_share' HAVING max(as_of) IS NOT NULL AND {NOW} IS NOT NULL
+        """,
+        above=DRIFT_CHECK_DUE_DAYS,
+        lasting="30m",
+        severity="warning",
+        summary="No drift check for over a day: nobody would notice that the league or the feed has changed.",
+        description="""The number is the age of the newest check in days; no data: there was none yet. It is made
+        every six hours, in summer too, and in a replay with every tick, by whose time it is judged: a replay that
+        stands still is not stale. Launch `drift_analysis` in Dagster; what it says of too few matches is a reason to
+        wait.""",
+        absent="Alerting",
+    ),
+    Rule(
+        uid="data-stale",
+        title="Results are overdue",
+        board="mlops-overview",
+        question="How old is the newest result?",
+        sql=f"""
+        WITH played AS (
+            SELECT max(season) AS season, max(kickoff) AS newest FROM matches
+            WHERE division = 'E0' AND result IS NOT NULL AND kickoff <= {NOW}
+        )
+        SELECT (extract(epoch FROM greatest(
+            {NOW} - interval '{RESULT_DUE.days} days' - (
+                SELECT min(kickoff) FROM matches WHERE division = 'E0' AND result IS NULL AND kickoff > newest
+            ),
+            {NOW} - CASE WHEN (
+                SELECT count(*) FROM matches m
+                WHERE m.division = 'E0' AND m.result IS NOT NULL AND m.kickoff <= {NOW} AND m.season = played.season
+            ) >= CASE WHEN season < 1995 THEN {teams_in(1994, "E0") * (teams_in(1994, "E0") - 1)}
+                ELSE {teams_in(1995, "E0") * (teams_in(1995, "E0") - 1)} END
+                THEN make_timestamptz(season + 1, 9, 1, 0, 0, 0, 'UTC')
+                ELSE newest + interval '{LONGEST_BREAK.days} days' END
+        )) / 86400)::float8 AS overdue FROM played WHERE newest IS NOT NULL
+        """,
+        above=0,
+        lasting="30m",
+        severity="critical",
+        summary="The newest Premier League result is older than the calendar allows: the source is dead, or not asked.",
+        description=f"""The number is for how many days a result is overdue; no data: none is known, or nothing was
+        ever forecast. A match that has kicked off is due after {RESULT_DUE.days} days, unless a later one has a
+        result (it was postponed); within a season no break lasts over {LONGEST_BREAK.days} days; after a complete
+        season nothing is due until 1 September. A replay is judged by its own time. See `results_are_fresh` and
+        `matches` in Dagster.""",
+        absent="Alerting",
+    ),
+    Rule(
+        uid="daemon-dead",
+        title="The daemon has stopped",
+        board="mlops-system",
+        question="When did the daemon last give a sign of life?",
+        sql="""
+        SELECT extract(epoch FROM now() - max("timestamp" AT TIME ZONE 'UTC'))::float8 AS silence
+        FROM daemon_heartbeats HAVING count(*) > 0
+        """,
+        above=DAEMON_SILENCE_SECONDS,
+        lasting="2m",
+        severity="critical",
+        summary="Dagster's daemon gives no sign of life: nothing is scheduled, sensed or told.",
+        description="""The number is the age of its newest heartbeat in seconds, by the clock in a replay too; no
+        data: there never was one; an error: Dagster's database does not answer, and without it no daemon works. `make
+        up` starts a daemon again that was killed: see whether it runs, and logs/daemon.log in the platform's home. To
+        stop the platform for long, stop Grafana with it, or silence this alert.""",
+        source=DAGSTER,
+        absent="Alerting",
+        failed="Alerting",
+    ),
+    Rule(
+        uid="db-unreachable",
+        title="Grafana cannot read the platform's tables",
+        board="mlops-overview",
+        question="What is wrong now?",
+        sql=f"""
+        SELECT count(*) AS unreadable FROM unnest(ARRAY{list(READ)}) relation
+        WHERE NOT has_table_privilege(relation, 'SELECT')
+        """,
+        above=0,
+        lasting="2m",
+        severity="critical",
+        summary="PostgreSQL does not answer, or the role grafana_reader may not read: every other alert is blind.",
+        description="""The number is how many tables may not be read; an error: there is no answer, or a table is
+        missing. Is PostgreSQL up, is its address in Grafana's data source right, does the role's password still hold?
+        Starting the platform gives the role its grants again.""",
+        absent="Alerting",
+        failed="Alerting",
+    ),
+)
+
+REMOVED: Final[Sequence[str]] = ()
+"""uids of rules that were here once: Grafana keeps a rule that is merely gone from the file."""

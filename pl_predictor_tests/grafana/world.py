@@ -1,0 +1,89 @@
+"""A real Dagster instance whose runs, checks and daemon a test makes, and the system board over it."""
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import dagster as dg
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.types import DaemonHeartbeat
+from sqlalchemy import text
+
+from pl_predictor.settings import Settings
+from pl_predictor.storage.connection import open_engine
+from pl_predictor_tests.grafana.grafana import Frame, answer, asked
+from pl_predictor_tests.grafana.macros import View
+from pl_predictor_tests.grafana.season import readable
+
+BOARD = "mlops-system"
+OUTCOME = "outcome"
+
+
+@dg.asset
+def thing(context: dg.AssetExecutionContext) -> None:
+    if context.run.tags.get(OUTCOME) == "broken":
+        raise ValueError("it broke")
+
+
+@dg.asset_check(asset=thing)
+def sound(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    warned = context.run.tags.get(OUTCOME) == "warned"
+    return dg.AssetCheckResult(
+        passed=not warned, severity=dg.AssetCheckSeverity.WARN, description="it's 3 % off" if warned else "it is sound"
+    )
+
+
+DEFINITIONS = dg.Definitions(
+    [thing], asset_checks=[sound], jobs=[dg.define_asset_job(name, "*") for name in ("steady", "shaky")]
+)
+
+
+class World:
+    """An instance whose runs a test makes, and the system board over it."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.settings, self.instance = readable(settings), instance
+
+    def run(self, job: str, outcome: str = "good") -> str:
+        """A run to its end; its id."""
+        definition = DEFINITIONS.resolve_job_def(job)
+        done = definition.execute_in_process(instance=self.instance, tags={OUTCOME: outcome}, raise_on_error=False)
+        return done.run_id
+
+    def begin(self, status: dg.DagsterRunStatus, *, minutes_ago: float = 0) -> str:
+        """A run that has come as far as `status`, and no further; its id."""
+        origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), "steady")
+        job = DEFINITIONS.resolve_job_def("steady")
+        run = self.instance.create_run_for_job(job, status=status, remote_job_origin=origin)
+        self.execute(
+            "UPDATE runs SET create_timestamp = create_timestamp - make_interval(mins => :m), "
+            "start_time = CASE WHEN :started THEN extract(epoch FROM now()) - :m * 60 END WHERE run_id = :run",
+            m=minutes_ago,
+            started=status == dg.DagsterRunStatus.STARTED,
+            run=run.run_id,
+        )
+        return run.run_id
+
+    def beat(self, part: str, *, seconds_ago: float) -> None:
+        """A heartbeat of a part of the daemon, as Dagster writes it."""
+        self.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - seconds_ago, part, "one"))
+
+    def execute(self, statement: str, **values: Any) -> None:
+        engine = open_engine(self.settings.database_url(self.settings.dagster_db))
+        with engine.begin() as connection:
+            connection.execute(text(statement), values)
+        engine.dispose()
+
+    def ask(self, title: str) -> Frame:
+        """What the panel shows of the last day."""
+        return answer(self.settings, asked(title, BOARD), today())
+
+    def value(self, title: str) -> Any:
+        """What a stat shows; None where there is no row."""
+        rows = self.ask(title).rows
+        return rows[0][0] if rows else None
+
+
+def today() -> View:
+    now = datetime.now(timezone.utc)
+    return View(now - timedelta(days=1), now + timedelta(minutes=1), "5m", {})
