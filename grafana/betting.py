@@ -154,13 +154,17 @@ DRAWDOWN_LINE = lines(
 
 def _over_time(*names: tuple[str, str, str]) -> str:
     """Series of all bets: metric, its column (value, low, high), and what the series is called."""
-    series = ", ".join(f"('{metric}', '{called}', s.{column})" for metric, column, called in names)
+    wanted = ", ".join(sorted({f"'{metric}'" for metric, _, _ in names}))
+    series = ", ".join(f"('{metric}', '{called}', newest.{column})" for metric, column, called in names)
     return f"""
-    SELECT DISTINCT ON (1, 2) $__timeGroup(s.as_of, $__interval) AS time, each.called AS metric, each.value
-    FROM betting_scores s, LATERAL (VALUES {series}) AS each (metric, called, value)
-    WHERE s.metric = each.metric AND each.value IS NOT NULL
-        AND s.slice = 'all' AND s.replay = {REPLAY} AND $__timeFilter(s.as_of)
-    ORDER BY 1, 2, s.as_of DESC
+    SELECT newest.time, each.called AS metric, each.value FROM (
+        SELECT DISTINCT ON (1, 2) $__timeGroup(s.as_of, $__interval) AS time, s.metric, s.value, s.low, s.high
+        FROM betting_scores s
+        WHERE s.slice = 'all' AND s.metric IN ({wanted}) AND s.replay = {REPLAY} AND $__timeFilter(s.as_of)
+        ORDER BY 1, 2, s.as_of DESC
+    ) newest, LATERAL (VALUES {series}) AS each (metric, called, value)
+    WHERE each.metric = newest.metric AND each.value IS NOT NULL
+    ORDER BY 1, 2
     """
 
 

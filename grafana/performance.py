@@ -20,7 +20,7 @@ from grafana.house import (
     lines,
     stat,
 )
-from grafana.queries import MODEL, NOW, VERSION, latest, official, record
+from grafana.queries import MODEL, NOW, VERSION, latest, newest_metric, official, record
 from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
 from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SKILL
 
@@ -159,12 +159,9 @@ COMPARED = grid(
         max(value) FILTER (WHERE metric_type = 'accuracy') AS accuracy,
         max(value) FILTER (WHERE metric_type = 'f1_weighted') AS "weighted F1",
         max(value) FILTER (WHERE metric_type = 'log_loss_skill') AS "skill against the market"
-    FROM (
-        SELECT DISTINCT ON (model_version, metric_type) model_version, metric_type, as_of, value, metadata
-        FROM model_metrics
-        WHERE model_name = {MODEL} AND metric_type IN ('log_loss', 'rps', 'accuracy', 'f1_weighted', 'log_loss_skill')
-        ORDER BY model_version, metric_type, as_of DESC
-    ) newest
+    FROM (SELECT DISTINCT challenger_version AS version FROM retraining_events WHERE model_name = {MODEL}) decided,
+        unnest(ARRAY['log_loss', 'rps', 'accuracy', 'f1_weighted', 'log_loss_skill']) metric,
+        LATERAL ({newest_metric("metric", "decided.version")}) newest
     GROUP BY model_version ORDER BY length(model_version) DESC, model_version DESC
     """,
     units={"accuracy": SHARE},

@@ -7,6 +7,8 @@ own: `official` says in SQL what core.settlement.official_forecasts says in Pyth
 
 from typing import Final
 
+from pl_predictor.settings import MODEL_NAME
+
 MODEL: Final = "${model:sqlstring}"
 VERSION: Final = "${version:sqlstring}"
 """The variables of the boards that have them."""
@@ -48,24 +50,44 @@ def official(version: str) -> str:
     for one moment the first written counts. kickoff is the match's, which may have been moved since.
     """
     return f"""official AS (
-    SELECT DISTINCT ON (p.season, p.home_team, p.away_team)
-        p.season, p.home_team, p.away_team, m.kickoff, p.as_of, p.prediction, p.confidence, p.probabilities,
+    SELECT p.season, p.home_team, p.away_team, final.kickoff, p.as_of, p.prediction, p.confidence, p.probabilities,
         p.home_odds, p.draw_odds, p.away_odds, p.information, p.actual_result, p.model_version, p.dagster_run_id
-    FROM model_predictions p
-    JOIN matches m ON (m.season, m.home_team, m.away_team) = (p.season, p.home_team, p.away_team)
-    WHERE p.model_version = {version} AND p.replay = {REPLAY}
-        AND p.as_of < m.kickoff AND (p.replay OR p.timestamp < m.kickoff)
-    ORDER BY p.season, p.home_team, p.away_team, p.as_of DESC, p.id
+    FROM (
+        SELECT DISTINCT ON (f.season, f.home_team, f.away_team) f.id, m.kickoff
+        FROM model_predictions f
+        JOIN matches m ON (m.season, m.home_team, m.away_team) = (f.season, f.home_team, f.away_team)
+        WHERE f.model_version = {version} AND f.replay = {REPLAY}
+            AND f.as_of < m.kickoff AND (f.replay OR f.timestamp < m.kickoff)
+        ORDER BY f.season, f.home_team, f.away_team, f.as_of DESC, f.id
+    ) final
+    JOIN model_predictions p ON p.id = final.id
 )"""
+
+
+def newest_metric(metric: str, version: str) -> str:
+    """The newest row of a metric of a version (both SQL): metric_type, model_version, as_of, value and metadata.
+
+    It is the last of the unique index up to there, if it is of that metric and version at all. Asked for by its
+    moment, the row of a version that is long retired is looked for among all that were written since.
+    """
+    return f"""
+        SELECT last.metric_type, last.model_version, last.as_of, last.value, last.metadata FROM (
+            SELECT m.metric_type, m.model_name, m.model_version, m.as_of, m.value, m.metadata FROM model_metrics m
+            WHERE (m.metric_type, m.model_name, m.model_version, m.as_of)
+                <= ({metric}, '{MODEL_NAME}', {version}, 'infinity')
+            ORDER BY m.metric_type DESC, m.model_name DESC, m.model_version DESC, m.as_of DESC LIMIT 1
+        ) last
+        WHERE (last.metric_type, last.model_name, last.model_version) = ({metric}, '{MODEL_NAME}', {version})
+    """
 
 
 def latest(metric: str, version: str = CHAMPION) -> str:
     """The newest value of a metric of a version, with its n, interval and moment."""
+    wanted = f"'{metric}'"
     return f"""
         SELECT value, (metadata->>'n')::int AS n, (metadata->>'low')::float8 AS low,
             (metadata->>'high')::float8 AS high, as_of
-        FROM model_metrics WHERE metric_type = '{metric}' AND model_version = {version}
-        ORDER BY as_of DESC LIMIT 1
+        FROM ({newest_metric(wanted, version)}) newest
     """
 
 

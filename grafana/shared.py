@@ -22,8 +22,13 @@ METRIC_CHOICE: Final = (
     "metric",
     "Metric",
     """
-    SELECT metric FROM (SELECT DISTINCT metric_type AS metric FROM model_metrics) known
-    ORDER BY metric = 'log_loss' DESC, metric
+    WITH RECURSIVE known AS (
+        SELECT min(m.metric_type) AS metric FROM model_metrics m
+        UNION ALL
+        SELECT (SELECT min(m.metric_type) FROM model_metrics m WHERE m.metric_type > known.metric) FROM known
+        WHERE known.metric IS NOT NULL
+    )
+    SELECT metric FROM known WHERE metric IS NOT NULL ORDER BY metric = 'log_loss' DESC, metric
     """,
 )
 

@@ -90,6 +90,12 @@ betting_scores = Table(
     code_version(),
     run_id(),
     moment("timestamp", "When the row was written", default_now=True),
+    Index(
+        "betting_scores_over_time_idx",
+        *("metric", "replay", "as_of"),
+        postgresql_include=["value", "low", "high"],
+        postgresql_where="slice = 'all'",
+    ),
 )
 
 market_edges = Table(

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -59,7 +60,12 @@ model_metrics = Table(
     Column("metadata", JSONB, comment="n, low and high of the 95 % interval, window, and whatever explains the value"),
     moment("as_of", "The moment that the value speaks of"),
     model_version(),
-    UniqueConstraint("metric_type", "model_name", "model_version", "as_of"),
+    Index(
+        "model_metrics_one_a_moment_idx",
+        *("metric_type", "model_name", "model_version", "as_of"),
+        unique=True,
+        postgresql_include=["value", "id"],
+    ),
     Index("model_metrics_as_of_idx", "as_of"),
 )
 
@@ -94,6 +100,11 @@ model_predictions = Table(
     CheckConstraint("information IN ('odds', 'no_odds')", name="information_is_known"),
     Index("model_predictions_as_of_idx", "as_of"),
     Index("model_predictions_kickoff_idx", "kickoff"),
+    Index(
+        "model_predictions_official_idx",
+        *("model_version", "replay", *KEY, text("as_of DESC"), "id"),
+        postgresql_include=["timestamp"],
+    ),
 )
 
 drift_scores = Table(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 
@@ -68,6 +68,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "missed_changes_share": (0.10, 0.05),
     "not_recovered_share": (0.10, 0.05),
     "equal_promoted_share": (0.05, 0.02),
+    "dashboard_query_ms": (200, 100),
 }
 """The most that each figure must be, and is aimed to be."""
 
@@ -266,6 +267,12 @@ def equal_lives(folder: Path, record: Record) -> None:  # noqa: ARG001
     record("equal_promoted_share", share, **details)
 
 
+def dashboards(folder: Path, record: Record) -> None:
+    """The slowest query of the boards over the platform's tables, at ten seasons and a year of hourly scores."""
+    said = _figures("dashboards", folder)
+    record("dashboard_query_ms", said.pop("ms"), **said)
+
+
 BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     clone: ("fresh_clone_to_forecasts_s", "of_that_after_installation_s", "second_up_s"),
     run: ("run_warm_s", "run_new_moment_s"),
@@ -281,6 +288,7 @@ BENCHMARKS: Mapping[Benchmark, tuple[str, ...]] = {
     changed_seasons: ("missed_changes_share",),
     changed_lives: ("not_recovered_share",),
     equal_lives: ("equal_promoted_share",),
+    dashboards: ("dashboard_query_ms",),
 }
 """Each benchmark and the figures that it records."""
 
@@ -290,11 +298,11 @@ def _finished(command: list[str], env: Mapping[str, str], folder: Path = PROJECT
         return terminal.end()
 
 
-def _figures(module: str, folder: Path, *arguments: str) -> dict[str, float]:
+def _figures(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
     """The figures of a process of `bench.<module>`."""
     command = [sys.executable, "-m", f"pl_predictor_tests.bench.{module}", *arguments]
     _, said = _finished(command, environment(folder / "home"))
-    figures: dict[str, float] = json.loads(said)
+    figures: dict[str, Any] = json.loads(said)
     return figures
 
 
