@@ -130,7 +130,7 @@ RULES: Final = (
         uid="missing-predictions",
         title="A match is about to kick off without a forecast",
         board="mlops-predictions",
-        question="Which matches are due and have no forecast?",
+        question="How many due matches have no forecast?",
         sql=f"""
         WITH {COMING}
         SELECT home_team || ' v ' || away_team AS match,

@@ -97,8 +97,9 @@ BANKROLL = stat(
 )
 DRAWDOWN = stat(
     "How far is the bankroll below its peak?",
-    """Now, and at the worst since the ledger began, as a share of the peak before. With a quarter of Kelly's stake a
-    fall of 10 % is common and one of 25 % is not: look at the closing line value before betting on.""",
+    """Now, and at the worst since the ledger began, as a share of the peak before. Were the
+    claimed values true, a quarter of Kelly's stake would fall by 25 % in one case of eight, and by half in under one of
+    a hundred, which is an alert: look at the closing line value.""",
     f"""
     WITH {SETTLED}
     SELECT (array_agg((peak - bankroll) / peak ORDER BY {IN_ORDER}))[1] AS now,
@@ -106,7 +107,7 @@ DRAWDOWN = stat(
     FROM settled HAVING count(*) > 0
     """,
     unit=SHARE,
-    steps=((0, GREEN), (0.1, AMBER), (0.25, RED)),
+    steps=((0, GREEN), (0.25, AMBER), (0.5, RED)),
     none=NO_BET,
     decimals=1,
 )
@@ -148,7 +149,7 @@ DRAWDOWN_LINE = lines(
     FROM settled WHERE $__timeFilter(settled_at) GROUP BY 1 ORDER BY 1
     """,
     unit=SHARE,
-    limits=((0.25, RED),),
+    limits=((0.25, AMBER), (0.5, RED)),
 )
 
 

@@ -18,6 +18,8 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models import dashboard as models
 
+from grafana.queries import ONLY
+
 DATA, DAGSTER = "mlops-pg", "dagster-pg"
 """uids of the data sources: the platform's tables, and Dagster's."""
 POSTGRES: Final = "grafana-postgresql-datasource"
@@ -108,16 +110,41 @@ def interval(panel: Panel, n: str) -> Panel:
     return aside(panel.mappings([_absent("not known yet")]), n, COUNT, decimals=0)
 
 
+def score(title: str, says: str, sql: str, *, unit: str, steps: Steps, decimals: int) -> Panel:
+    """Figures in large, each named by what it is of: `time`, `metric`, `value`. Where that begins with ONLY it is of
+    too few matches to be good or bad, and grey."""
+    panel = stat(title, says, sql, unit=unit, steps=steps, none="no result yet", decimals=decimals)
+    panel = panel.targets([_Sql(DATA, sql, "time_series", "A")]).text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)
+    return _coloured(panel, {f"^{ONLY}": GREY})
+
+
+def _coloured(panel: Panel, colours: Mapping[str, str]) -> Panel:
+    """The panel, with series in colours by patterns that their names have."""
+    for pattern, colour in colours.items():
+        fixed = {"mode": "fixed", "fixedColor": colour}
+        panel = panel.override_by_regexp(f"/{pattern}/", [models.DynamicConfigValue("color", fixed)])
+    return panel
+
+
 def lines(
-    title: str, says: str, sql: str, *, unit: str = NUMBER, limits: Steps = (), source: str = DATA, bars: bool = False
+    title: str,
+    says: str,
+    sql: str,
+    *,
+    unit: str = NUMBER,
+    limits: Steps = (),
+    source: str = DATA,
+    bars: Mapping[str, str] | None = None,
 ) -> Panel:
-    """Series over time: `time`, `metric` (names the series), `value`. limits: dashed lines, of these colours."""
+    """Series over time: `time`, `metric` (names the series), `value`. limits: dashed lines, of these colours. bars:
+    stacked bars instead of lines; colours by patterns of the names, where they matter."""
     panel = _panel(timeseries.Panel(), title, says, sql, shape="time_series", source=source).unit(unit)
     panel = panel.legend(_legend(["lastNotNull"])).tooltip(
         common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI)
     )
-    if bars:
+    if bars is not None:
         stacked = common.StackingConfig().mode(kinds.StackingMode.NORMAL)
+        panel = _coloured(panel, bars)
         return panel.draw_style(kinds.GraphDrawStyle.BARS).fill_opacity(70).stacking(stacked)
     if limits:
         dashed = common.GraphThresholdsStyleConfig().mode(kinds.GraphThresholdsStyleMode.DASHED)

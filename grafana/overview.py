@@ -18,52 +18,52 @@ from grafana.house import (
     grid,
     interval,
     lines,
+    score,
     stat,
 )
-from grafana.queries import BETTING_SCORES, CHAMPION, FAVOURITE, NOW, latest, official, record
+from grafana.queries import BETTING_SCORES, CHAMPION, FAVOURITE, NOW, judged, latest, named_by, official, record
 from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_ACCURACY, MIN_F1
 
-NO_RESULT = "no result yet"
-
-AGAINST_MARKET = stat(
+AGAINST_MARKET = score(
     "Is it right more often than the market?",
     """The champion's accuracy, and that of the bookmakers' favourite, on the same matches: the latest 380 of its
     official forecasts that had odds. Both are luck to some 2.5 points; the skill on the board
     Performance says more.""",
     f"""
-    WITH {official(CHAMPION)}
-    SELECT avg((prediction = actual_result)::int)::float8 AS model,
-        avg((favourite = actual_result)::int)::float8 AS market
-    FROM (
-        SELECT *, {FAVOURITE} AS favourite
-        FROM official
-        WHERE actual_result IS NOT NULL AND home_odds IS NOT NULL AND draw_odds IS NOT NULL AND away_odds IS NOT NULL
-        ORDER BY kickoff DESC, home_team LIMIT 380
-    ) latest HAVING count(*) > 0
+    WITH {official(CHAMPION)}, counted AS (
+        SELECT max(kickoff) AS kickoff, count(*) AS n, avg((prediction = actual_result)::int)::float8 AS model,
+            avg((favourite = actual_result)::int)::float8 AS market
+        FROM (
+            SELECT kickoff, prediction, actual_result, {FAVOURITE} AS favourite
+            FROM official WHERE actual_result IS NOT NULL
+                AND home_odds IS NOT NULL AND draw_odds IS NOT NULL AND away_odds IS NOT NULL
+            ORDER BY kickoff DESC, home_team LIMIT 380
+        ) latest HAVING count(*) > 0
+    )
+    SELECT kickoff AS time, {named_by("n")} || ', ' || who AS metric, value
+    FROM counted, LATERAL (VALUES ('the model', model), ('the market', market)) shares (who, value)
+    ORDER BY 1, who DESC
     """,
     unit=SHARE,
     steps=((0, RED), (MIN_ACCURACY - 0.05, AMBER), (MIN_ACCURACY, GREEN)),
-    none=NO_RESULT,
     decimals=1,
 )
-F1 = stat(
+F1 = score(
     "How good is its weighted F1?",
     f"""Of the champion's official forecasts; its check fails under {MIN_F1}. Details are on the board Performance.""",
-    f"SELECT value FROM ({latest('f1_weighted')}) newest",
+    judged("f1_weighted"),
     unit=NUMBER,
     steps=((0, RED), (MIN_F1 - 0.05, AMBER), (MIN_F1, GREEN)),
-    none=NO_RESULT,
     decimals=3,
 )
-RPS = stat(
+RPS = score(
     "How good is its RPS?",
     """Ranked probability score of the champion's official forecasts: 0 is best, the market has 0.19 to 0.20, and always
     giving each result its usual share has 0.23.""",
-    f"SELECT value FROM ({latest('rps')}) newest",
+    judged("rps"),
     unit=NUMBER,
     steps=((0, GREEN), (0.21, AMBER), (0.23, RED)),
-    none=NO_RESULT,
     decimals=4,
 )
 DRIFT = stat(
@@ -191,7 +191,8 @@ OPEN = grid(
     """Open alerts, the worst first. The run leads to Dagster; what to do stands in the message, or in the README under
     Alerts.""",
     """
-    SELECT level, title, message, opened_at AS since, last_seen_at AS "last seen", last_error AS "could not be sent",
+    SELECT level, title, message, as_of AS "speaks of", opened_at AS since,
+        last_seen_at AS "last seen", last_error AS "could not be sent",
         dagster_run_id AS run
     FROM alerts WHERE resolved_at IS NULL
     ORDER BY array_position(ARRAY['critical', 'error', 'warning'], level), opened_at

@@ -18,23 +18,22 @@ from grafana.house import (
     curve,
     grid,
     lines,
+    score,
     stat,
 )
-from grafana.queries import MODEL, NOW, VERSION, latest, newest_metric, official, record
+from grafana.queries import MODEL, NOW, VERSION, judged, newest_metric, official, record
 from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
 from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SKILL
-
-NO_RESULT = "no result yet"
 
 SETTLED = stat(
     "How many forecasts have been judged?",
     """Official forecasts (the last before kick-off) of the chosen version whose match was played in the time range.
-    Under 50 no check decides anything: read every score below with that in mind.""",
+    Under 50 no check decides anything, and scores are grey.""",
     f"WITH {official(VERSION)} SELECT count(actual_result) AS settled FROM official WHERE $__timeFilter(kickoff)",
     steps=((0, AMBER), (50, GREEN)),
 )
 WAITING = stat(
-    "How many played matches still wait for their result?",
+    "How many matches have kicked off and have no result yet?",
     """Official forecasts of the chosen version whose match has kicked off and has no result yet. A few after a matchday
     are normal; if they stay, the source is late: see the checks of `matches` in Dagster.""",
     f"""
@@ -60,8 +59,7 @@ LAG = stat(
 
 
 def _score(title: str, says: str, metric: str, unit: str, steps: Steps) -> Any:
-    sql = f"SELECT value FROM ({latest(metric, VERSION)}) newest"
-    return stat(title, says, sql, unit=unit, steps=steps, none=NO_RESULT, decimals=3 if unit == NUMBER else 1)
+    return score(title, says, judged(metric, VERSION), unit=unit, steps=steps, decimals=3 if unit == NUMBER else 1)
 
 
 ACCURACY = _score(

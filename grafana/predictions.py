@@ -47,7 +47,7 @@ MADE = stat(
     none="no forecast yet",
 )
 DUE = stat(
-    "Which matches are due and have no forecast?",
+    "How many due matches have no forecast?",
     f"""Premier League matches that kick off within {FORECAST_DUE_HOURS} hours and that the champion has not forecast.
     Any is an alert: launch `daily_predictions` in Dagster.""",
     f"""
@@ -107,7 +107,7 @@ DISTRIBUTION = lines(
     FROM official WHERE $__timeFilter(kickoff) GROUP BY 1, 2 ORDER BY 1, 2
     """,
     unit="short",
-    bars=True,
+    bars={},
 )
 SUCCESS = bars(
     "How often does each prediction come true?",
@@ -125,15 +125,15 @@ SUCCESS = bars(
 )
 CONFIDENCE = bars(
     "How sure are the forecasts?",
-    """Official forecasts of the chosen version by the probability of what they predict. A third is a coin of three
-    sides; over 70 % are favourites that win about as often.""",
+    """Official forecasts of the chosen version by the probability of what they predict; of those that are settled, how
+    many came true. A third is a coin of three sides; over 70 % are favourites that win about as often.""",
     f"""
     WITH {official(VERSION)}
     SELECT (low * 5) || ' to ' || (low * 5 + 5) || ' %' AS confidence, coalesce(n, 0) AS forecasts,
-        coalesce(came_true, 0) AS "came true"
+        coalesce(settled, 0) AS settled, coalesce(came_true, 0) AS "came true"
     FROM generate_series(6, 19) low
     LEFT JOIN (
-        SELECT least(floor(confidence * 20), 19)::int AS low, count(*) AS n,
+        SELECT least(floor(confidence * 20), 19)::int AS low, count(*) AS n, count(actual_result) AS settled,
             count(*) FILTER (WHERE prediction = actual_result) AS came_true
         FROM official WHERE $__timeFilter(kickoff) GROUP BY 1
     ) found USING (low)

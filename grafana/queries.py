@@ -7,7 +7,11 @@ own: `official` says in SQL what core.settlement.official_forecasts says in Pyth
 
 from typing import Final
 
+from grafana.thresholds import MIN_SAMPLE
 from pl_predictor.settings import MODEL_NAME
+
+ONLY: Final = "only"
+"""The first word of the name of a figure that is of too few matches."""
 
 MODEL: Final = "${model:sqlstring}"
 VERSION: Final = "${version:sqlstring}"
@@ -88,6 +92,18 @@ def latest(metric: str, version: str = CHAMPION) -> str:
         SELECT value, (metadata->>'n')::int AS n, (metadata->>'low')::float8 AS low,
             (metadata->>'high')::float8 AS high, as_of
         FROM ({newest_metric(wanted, version)}) newest
+    """
+
+
+def named_by(n: str) -> str:
+    """SQL of the name of a figure that is of n matches (SQL); `only` comes first where no check would judge by them."""
+    return f"CASE WHEN {n} >= {MIN_SAMPLE} THEN '' ELSE '{ONLY} ' END || coalesce({n}::text, 'unknown') || ' matches'"
+
+
+def judged(metric: str, version: str = CHAMPION) -> str:
+    """The newest value of a metric of a version, as a series that is named by how many matches it is of."""
+    return f"""
+        SELECT as_of AS time, {named_by("n")} AS metric, value FROM ({latest(metric, version)}) newest ORDER BY 1
     """
 
 

@@ -79,14 +79,17 @@ DRIFT_ONSETS: Final = annotation(
     RED,
 )
 
+# In a replay the clock that opens and resolves alerts is not the time that the boards show.
 OUTAGES: Final = annotation(
     "Source outages",
     """
-    SELECT opened_at AS time, coalesce(resolved_at, now()) AS timeend, title || ': ' || message AS text,
-        level AS tags
-    FROM alerts WHERE key = 'source' AND opened_at <= $__timeTo()
-        AND coalesce(resolved_at, now()) >= $__timeFrom()
-    ORDER BY opened_at
+    SELECT began AS time, ended AS timeend, title || ': ' || message AS text, level AS tags
+    FROM alerts, LATERAL (
+        SELECT CASE WHEN replay THEN as_of ELSE opened_at END AS began,
+            CASE WHEN replay THEN as_of ELSE coalesce(resolved_at, now()) END AS ended
+    ) outage
+    WHERE key = 'source' AND began <= $__timeTo() AND ended >= $__timeFrom()
+    ORDER BY began
     """,
     BLUE,
 )

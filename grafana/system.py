@@ -117,7 +117,7 @@ BY_STATUS = lines(
     FROM runs WHERE start_time IS NOT NULL AND $__unixEpochFilter(start_time) GROUP BY 1, 2 ORDER BY 1, 2
     """,
     unit="short",
-    bars=True,
+    bars={"success": GREEN, "failure": RED, "cancel": GREY, "start|queued": BLUE},
     source=DAGSTER,
 )
 TICKS = lines(
@@ -130,7 +130,7 @@ TICKS = lines(
     FROM job_ticks WHERE $__timeFilter(create_timestamp) GROUP BY 1, 2 ORDER BY 1, 2
     """,
     unit="short",
-    bars=True,
+    bars={"success": GREEN, "failure": RED, "skipped": GREY},
     source=DAGSTER,
 )
 DURATIONS = bars(

@@ -31,6 +31,18 @@ def test_the_migrations_make_the_tables_of_the_code(engine: Engine) -> None:
         assert compare_metadata(context, tables.metadata) == []
 
 
+def test_the_indexes_are_whole_as_the_code_has_them(engine: Engine) -> None:
+    """What they include, and of which rows they are, is nothing that the comparison above looks at."""
+    definition = text("SELECT pg_get_indexdef(to_regclass(:name))")
+    with engine.connect() as connection:
+        for index in (index for table in tables.metadata.tables.values() for index in table.indexes):
+            made = connection.scalar(definition, {"name": index.name})
+            index.drop(connection)
+            index.create(connection)
+            assert connection.scalar(definition, {"name": index.name}) == made
+        connection.rollback()
+
+
 def test_every_column_says_in_the_database_what_it_means(engine: Engine) -> None:
     silent = [
         f"{table}.{column['name']}"
