@@ -190,5 +190,7 @@ def _series_faults(of: dict[str, int], frame: Frame, numbers: list[str]) -> Iter
     ]
     if any(None in point for point in points):
         yield "a series without a name"
+    if any(None in frame.column(name) for name in numbers):
+        yield "a point without a value"
     if len(points) != len(set(points)):
         yield "two values of a series at one time"

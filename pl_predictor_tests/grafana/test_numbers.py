@@ -1,18 +1,29 @@
 """What the boards show of a small season is what the platform's own functions make of it."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import Engine
 
 from grafana.queries import official
 from pl_predictor.core.betting_scores import ALL, ledger_scores
 from pl_predictor.core.market import implied_probabilities
 from pl_predictor.core.matches import KEY, OUTCOMES
 from pl_predictor.core.scoring import PROBABILITIES, calibration_table, confusion, scorecard
+from pl_predictor.core.settlement import official_forecasts
+from pl_predictor.settings import Settings
+from pl_predictor.storage.matches import MatchStorage
+from pl_predictor.storage.metrics import MetricsStorage
 from pl_predictor_tests.core.paper_bets import STAKING
-from pl_predictor_tests.grafana.grafana import ask, connected
+from pl_predictor_tests.frames import fixture, forecast
+from pl_predictor_tests.grafana.grafana import answer, ask, asked, connected
 from pl_predictor_tests.grafana.macros import expanded
+from pl_predictor_tests.grafana.season import EVERYTHING, LAST
 from pl_predictor_tests.grafana.written import World
+from pl_predictor_tests.storage.ledgers import know
 
 WORDS = dict(zip(OUTCOMES, ("home win", "draw", "away win"), strict=True))
 
@@ -46,6 +57,23 @@ def test_the_official_forecasts_are_those_of_the_platform(world: World, version:
     np.testing.assert_allclose(said, expected[list(PROBABILITIES)], atol=1e-12)
 
 
+def test_a_live_forecast_that_was_written_after_kick_off_is_not_official(engine: Engine) -> None:
+    now = datetime.now(timezone.utc)
+    later, past = (f"{now + timedelta(minutes=minutes):%Y-%m-%d %H:%M:%S}" for minutes in (60, -1))
+    games = [("Chelsea", "Fulham"), ("Arsenal", "Everton")]
+    know(engine, *(fixture(*teams, later) for teams in games))
+    rows = pd.DataFrame([forecast(*teams, later) for teams in games])
+    storage = MetricsStorage(engine)
+    as_of = now - timedelta(minutes=2)
+    storage.store_predictions(rows, as_of=as_of, replay=False, model_version="1", code_version="abc")
+    know(engine, fixture(*games[0], past))  # the list of fixtures had it at a wrong time
+    made = storage.get_predictions_by_date_range(as_of, now)
+    expected = official_forecasts(made, MatchStorage(engine).season(2023, "E0"))["home_team"].tolist()
+    with engine.connect() as connection:
+        sql = f"WITH {official(repr('1'))} SELECT home_team FROM official ORDER BY 1"
+        assert connection.exec_driver_sql(sql).scalars().all() == expected == ["Arsenal"]
+
+
 def test_settled_and_waiting_forecasts_are_counted(world: World, settled: pd.DataFrame) -> None:
     assert world.row("performance", "How many forecasts have been judged?") == {"settled": len(settled)}
     for board, title in (
@@ -74,6 +102,18 @@ def test_a_score_is_that_of_the_scorecard(
     (score,) = scorecard(settled, wanted=(metric,))
     shown = world.row(board, title)
     assert (shown["metric"], shown["value"]) == (f"{score.n} matches", pytest.approx(score.value))
+
+
+@pytest.mark.parametrize("version", ["0", "15", "3"])
+def test_a_version_that_was_never_scored_has_no_score(world: World, version: str) -> None:
+    view = replace(world.season.view(), variables={**world.season.view().variables, "version": version})
+    for title in ("How often is it right?", "How good is its weighted F1?", "Is it better than the market, lately?"):
+        assert answer(world.settings, asked(title, "mlops-performance"), view).rows == []
+
+
+def test_an_outage_of_a_replay_is_marked_where_it_was_lived(season: Settings) -> None:
+    (row,) = answer(season, asked("Source outages", "mlops-overview"), EVERYTHING).rows
+    assert row[:2] == (LAST, LAST)
 
 
 def test_the_lines_end_in_the_newest_scores(world: World, settled: pd.DataFrame) -> None:
@@ -202,6 +242,22 @@ def test_the_lines_of_the_ledger_end_where_it_stands(world: World, interval: str
     by_outcome = bets.groupby("outcome")["profit"].sum()
     expected = {f"on a {WORDS[str(outcome)]}": pytest.approx(profit) for outcome, profit in by_outcome.items()}
     assert last == {"all bets": pytest.approx(bets["profit"].sum()), **expected}
+
+
+@pytest.mark.parametrize("interval", ["1m", "365d"])
+def test_the_lines_of_what_was_earned_end_in_the_newest_scores(
+    world: World, scores: pd.DataFrame, interval: str
+) -> None:
+    whole = scores[scores["slice"] == ALL].set_index("metric")
+    for title, shown in (
+        ("Does the claimed value lie within what was earned?", {"earned": "yield", "claimed": "claimed_value"}),
+        ("How does the closing line value develop?", {"value": "clv"}),
+    ):
+        line = world.ask("betting", title, interval)
+        last = dict(zip(line.column("metric"), line.column("value"), strict=True))
+        assert {name: last[name] for name in shown} == {
+            name: pytest.approx(whole.loc[metric, "value"]) for name, metric in shown.items()
+        }
 
 
 def test_bets_by_kind_are_the_slices_of_the_ledger(world: World, scores: pd.DataFrame) -> None:
