@@ -14,7 +14,7 @@ from pl_predictor_tests.grafana.macros import View
 from pl_predictor_tests.integration.platform import run, using
 
 # An hour after the odds of a round are known.
-FIRST, LAST = parse_as_of("2023-12-22T20:00"), parse_as_of("2024-01-12T20:00")
+FIRST, LAST = parse_as_of("2023-12-15T20:00"), parse_as_of("2023-12-29T20:00")
 CHOSEN = {"model": MODEL_NAME, "version": "1", "metric": "log_loss"}
 EVERYTHING = View(FIRST - timedelta(days=365), datetime(2030, 1, 1, tzinfo=timezone.utc), "1d", CHOSEN)
 POLICY = {
