@@ -21,7 +21,18 @@ from grafana.house import (
     score,
     stat,
 )
-from grafana.queries import BETTING_SCORES, CHAMPION, FAVOURITE, NOW, judged, latest, named_by, official, record
+from grafana.queries import (
+    BETTING_SCORES,
+    CHAMPION,
+    FAVOURITE,
+    MADE_LAST_DAY,
+    NOW,
+    judged,
+    latest,
+    named_by,
+    official,
+    record,
+)
 from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_ACCURACY, MIN_F1
 
@@ -95,11 +106,7 @@ LAST_DAY = stat(
     "How many forecasts were made in the last 24 hours?",
     """Rows that the champion sealed within 24 hours of the platform's now, which in a replay is the moment it
     lives.""",
-    f"""
-    SELECT count(*) AS made FROM model_predictions
-    WHERE model_version = {CHAMPION} AND as_of > {NOW} - interval '24 hours' AND as_of <= {NOW}
-    HAVING {NOW} IS NOT NULL
-    """,
+    MADE_LAST_DAY,
     steps=((0, GREY), (1, GREEN)),
     none="no forecast yet",
 )

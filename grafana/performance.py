@@ -21,7 +21,16 @@ from grafana.house import (
     score,
     stat,
 )
-from grafana.queries import MODEL, NOW, VERSION, judged, newest_metric, official, record
+from grafana.queries import (
+    LONGEST_WAIT,
+    MODEL,
+    VERSION,
+    WAITING_FOR_RESULTS,
+    judged,
+    newest_metric,
+    official,
+    record,
+)
 from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
 from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SKILL
 
@@ -36,21 +45,14 @@ WAITING = stat(
     "How many matches have kicked off and have no result yet?",
     """Official forecasts of the chosen version whose match has kicked off and has no result yet. A few after a matchday
     are normal; if they stay, the source is late: see the checks of `matches` in Dagster.""",
-    f"""
-    WITH {official(VERSION)}
-    SELECT count(*) AS waiting FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
-    """,
+    WAITING_FOR_RESULTS,
     steps=((0, GREEN), (12, AMBER), (30, RED)),
 )
 LAG = stat(
     "How long has the oldest of them waited?",
     """Days since the kick-off of the oldest forecast without a result. Results come within three days; a postponed
     match waits for its new date and is no fault.""",
-    f"""
-    WITH {official(VERSION)}
-    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
-    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
-    """,
+    LONGEST_WAIT,
     unit=DAYS,
     steps=((0, GREEN), (3, AMBER), (7, RED)),
     none="nothing waits",

@@ -16,7 +16,17 @@ from grafana.house import (
     lines,
     stat,
 )
-from grafana.queries import CHAMPION, NOW, OUTCOME, REPLAY, VERSION, official
+from grafana.queries import (
+    CHAMPION,
+    LONGEST_WAIT,
+    MADE_LAST_DAY,
+    NOW,
+    OUTCOME,
+    REPLAY,
+    VERSION,
+    WAITING_FOR_RESULTS,
+    official,
+)
 from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
 from grafana.thresholds import FORECAST_DUE_HOURS
 
@@ -38,11 +48,7 @@ MADE = stat(
     "How many forecasts were made in the last 24 hours?",
     """Rows that the champion sealed within 24 hours of the platform's now. 0 between rounds is normal; before a round
     it is not: see `predictions` in Dagster, which gives the reason.""",
-    f"""
-    SELECT count(*) AS made FROM model_predictions
-    WHERE model_version = {CHAMPION} AND as_of > {NOW} - interval '24 hours' AND as_of <= {NOW}
-    HAVING {NOW} IS NOT NULL
-    """,
+    MADE_LAST_DAY,
     steps=((0, GREY), (1, GREEN)),
     none="no forecast yet",
 )
@@ -62,20 +68,13 @@ DUE = stat(
 UNSETTLED = stat(
     "How many forecasts wait for a result?",
     """Matches that have kicked off, were forecast by the chosen version, and have no result yet.""",
-    f"""
-    WITH {official(VERSION)}
-    SELECT count(*) AS waiting FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
-    """,
+    WAITING_FOR_RESULTS,
     steps=((0, GREEN), (12, AMBER), (30, RED)),
 )
 OLDEST = stat(
     "How long has the oldest waited?",
     """Days since kick-off. Over a week is a postponed match, or a source that is behind.""",
-    f"""
-    WITH {official(VERSION)}
-    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
-    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
-    """,
+    LONGEST_WAIT,
     unit=DAYS,
     steps=((0, GREEN), (3, AMBER), (7, RED)),
     none="nothing waits",

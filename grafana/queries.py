@@ -47,6 +47,14 @@ BETTING_SCORES: Final = f"""scores AS (
 """How the bets did, by the newest scores."""
 
 
+MADE_LAST_DAY: Final = f"""
+    SELECT count(*) AS made FROM model_predictions
+    WHERE model_version = {CHAMPION} AND as_of > {NOW} - interval '24 hours' AND as_of <= {NOW}
+    HAVING {NOW} IS NOT NULL
+    """
+"""How many forecasts the champion made within 24 hours of the platform's now."""
+
+
 def official(version: str) -> str:
     """A common table expression `official`: of each match the last forecast of a version before its kick-off.
 
@@ -66,6 +74,20 @@ def official(version: str) -> str:
     ) final
     JOIN model_predictions p ON p.id = final.id
 )"""
+
+
+WAITING_FOR_RESULTS: Final = f"""
+    WITH {official(VERSION)}
+    SELECT count(*) AS waiting FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    """
+"""How many official forecasts of the chosen version wait for a result."""
+
+LONGEST_WAIT: Final = f"""
+    WITH {official(VERSION)}
+    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
+    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    """
+"""For how many days the oldest of these waits."""
 
 
 def newest_metric(metric: str, version: str) -> str:

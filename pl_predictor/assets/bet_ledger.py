@@ -11,7 +11,7 @@ from pl_predictor.assets.market_edges import market_edges
 from pl_predictor.assets.matches import matches
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.code_version import code_version
-from pl_predictor.core.betting import VALUE, Book, Staking, book, edges, settle, take
+from pl_predictor.core.betting import SETTLED_ORDER, VALUE, Book, Staking, book, edges, settle, take
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.matches import KEY
 from pl_predictor.resources.match_feed import MatchFeed, Moment
@@ -48,7 +48,7 @@ def bet_ledger(
         settled = settle(before[before["settlement"].isna()], known, moment.as_of, book(before, staking).bankroll)
         postgres.bets.settle(settled, settled_at=moment.as_of)
         state = book(postgres.bets.ledger(replay=moment.replay), staking)
-        found = bettable(version, moment, feed, postgres)
+        found = bettable(version, known, moment, feed, postgres)
         worth = edges(found.forecasts, found.matches, staking)
         new = _write(take(worth, state, staking), found.forecasts, staking, postgres, context.run.run_id)
         ledger = postgres.bets.ledger(replay=moment.replay)
@@ -131,7 +131,7 @@ def ledger_adds_up(context: dg.AssetCheckExecutionContext, feed: MatchFeed, post
         postgres.bets.ledger(replay=moment.replay),
         postgres.matches.matches(moment.as_of, replay=moment.replay),
     )
-    settled = ledger[ledger["settlement"].notna()].sort_values(["settled_at", "kickoff", "home_team"], kind="stable")
+    settled = ledger[ledger["settlement"].notna()].sort_values(SETTLED_ORDER, kind="stable")
     if settled.empty:
         return dg.AssetCheckResult(passed=True, description=f"{len(ledger)} bets, none settled yet")
     expected = settled["starting_bankroll"].iloc[0] + settled["profit"].cumsum()

@@ -24,9 +24,11 @@ class Bettable:
     matches: pd.DataFrame
 
 
-def bettable(version: str, moment: Moment, feed: MatchFeed, postgres: Postgres) -> Bettable:
-    """What a version's forecasts of the last day can be bet on by: those that were made together last."""
-    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
+def bettable(version: str, known: pd.DataFrame, moment: Moment, feed: MatchFeed, postgres: Postgres) -> Bettable:
+    """What a version's forecasts of the last day can be bet on by: those that were made together last.
+
+    known: match frame of the moment.
+    """
     made = postgres.metrics.get_predictions_by_date_range(
         moment.as_of - FRESH, moment.as_of, model_version=version, replay=moment.replay
     )

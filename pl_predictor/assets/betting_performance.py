@@ -9,6 +9,7 @@ from pl_predictor import tables
 from pl_predictor.assets.bet_ledger import bet_ledger
 from pl_predictor.assets.presentation import OWNERS, betting_table, column_schema, rows
 from pl_predictor.code_version import code_version
+from pl_predictor.core.betting import SETTLED_ORDER
 from pl_predictor.core.betting_scores import ALL, METRICS, ONE_BOOKMAKER, blind_scores, ledger_scores, with_bookmaker
 from pl_predictor.core.matches import KEY
 from pl_predictor.resources.match_feed import MatchFeed
@@ -34,9 +35,7 @@ def betting_performance(
     moment = feed.moment(context)
     known = postgres.matches.matches(moment.as_of, replay=moment.replay)
     ledger = postgres.bets.ledger(replay=moment.replay)
-    ledger = ledger[ledger["settled_at"] <= moment.as_of].sort_values(
-        ["settled_at", "kickoff", "home_team"], kind="stable"
-    )
+    ledger = ledger[ledger["settled_at"] <= moment.as_of].sort_values(SETTLED_ORDER, kind="stable")
     decided = ledger.loc[ledger["settlement"] != "void", [*KEY, "outcome"]]
     about: dict[str, Any] = {
         "as_of": dg.MetadataValue.timestamp(moment.as_of),

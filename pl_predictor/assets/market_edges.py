@@ -1,15 +1,13 @@
 """The asset `market_edges`."""
 
 import dagster as dg
-import pandas as pd
 
 from pl_predictor import tables
 from pl_predictor.assets.bettable import bettable
 from pl_predictor.assets.predictions import predictions
 from pl_predictor.assets.presentation import OWNERS, column_schema, rows
 from pl_predictor.code_version import code_version
-from pl_predictor.core.betting import VALUE, edges
-from pl_predictor.core.matches import KEY
+from pl_predictor.core.betting import VALUE, best_of_each, edges
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.resources.model_registry import ModelRegistry
 from pl_predictor.resources.policy import Policy
@@ -34,7 +32,8 @@ def market_edges(
     """
     moment, staking = feed.moment(context), policy.betting()
     version = registry.serving(moment.as_of).version
-    found = bettable(version, moment, feed, postgres)
+    known = postgres.matches.matches(moment.as_of, replay=moment.replay)
+    found = bettable(version, known, moment, feed, postgres)
     worth = edges(found.forecasts, found.matches, staking)
     as_of = moment.as_of if worth.empty else found.forecasts["as_of"].iloc[0]
     postgres.bets.replace_edges(
@@ -58,13 +57,3 @@ def market_edges(
             "worth_a_bet": int((worth["verdict"] == VALUE).sum()),
         }
     )
-
-
-def best_of_each(worth: pd.DataFrame) -> pd.DataFrame:
-    """Of each fixture the outcome to bet on, else the one that is worth most (rows of core.betting.edges), the next
-    first."""
-    order = worth.assign(chosen=worth["verdict"] == VALUE)
-    order = order.sort_values(["chosen", "edge"], ascending=False, kind="stable", na_position="last")
-    best = order.drop_duplicates(list(KEY)).sort_values(["kickoff", "home_team"], kind="stable")
-    shown = (*KEY, "kickoff", "outcome", "probability", "market_probability", "odds", "edge")
-    return best[[*shown, "verdict"]].reset_index(drop=True)

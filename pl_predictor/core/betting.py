@@ -32,6 +32,8 @@ what is not played within its round."""
 GIVEN_UP: Final = timedelta(days=30)
 """So long after a kick-off without a result, the match is taken for abandoned."""
 EDGE_COLUMNS: Final = (*KEY, "kickoff", "outcome", "probability", "market_probability", "odds", "edge", "verdict")
+SETTLED_ORDER: Final = ["settled_at", "kickoff", "home_team"]
+"""The order in which the bets of a ledger were settled, and in which its bankroll is followed."""
 BET_COLUMNS: Final = (*KEY, "kickoff", "outcome", "probability", "odds", "edge", "stake", "bankroll")
 
 
@@ -106,6 +108,16 @@ def edges(forecasts: pd.DataFrame, matches: pd.DataFrame, staking: Staking) -> p
     verdicts = [VALUE if bet else _why_not(p, price, gain, staking) for bet, p, price, gain in cells]
     table["verdict"] = pd.Series(verdicts, dtype=object)
     return table[list(EDGE_COLUMNS)]
+
+
+def best_of_each(worth: pd.DataFrame) -> pd.DataFrame:
+    """Of each fixture the outcome to bet on, else the one that is worth most (rows of `edges`), the next
+    first."""
+    order = worth.assign(chosen=worth["verdict"] == VALUE)
+    order = order.sort_values(["chosen", "edge"], ascending=False, kind="stable", na_position="last")
+    best = order.drop_duplicates(MATCH).sort_values(["kickoff", "home_team"], kind="stable")
+    shown = (*KEY, "kickoff", "outcome", "probability", "market_probability", "odds", "edge")
+    return best[[*shown, "verdict"]].reset_index(drop=True)
 
 
 def _why_not(probability: float, odds: float, edge: float, staking: Staking) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pl_predictor.core.betting import best_of_each
 from pl_predictor.core.matches import KEY, season_name
 from pl_predictor.services.loop import LoopResult
 from pl_predictor.settings import MODEL_NAME
@@ -125,8 +126,6 @@ def _fixtures(result: LoopResult, title: str) -> Table:
 
 def _edges(result: LoopResult) -> Table:
     """Of each fixture with odds the outcome that is worth most, and whether it is bet on."""
-    from pl_predictor.assets.market_edges import best_of_each
-
     priced = result.edges[result.edges["odds"].notna()]
     title = f"What an outcome is worth at the {priced['prices'].iloc[0]} prices (bets on paper only)"
     table = Table(title=title, title_justify="left")

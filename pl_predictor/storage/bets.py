@@ -14,7 +14,7 @@ from pl_predictor.core.betting import EDGE_COLUMNS, Prices
 from pl_predictor.core.betting_scores import SCORE_COLUMNS
 from pl_predictor.core.matches import KEY
 from pl_predictor.settings import MODEL_NAME
-from pl_predictor.storage.connection import insert, read, stage
+from pl_predictor.storage.connection import read, replace, stage
 
 TAKEN_COLUMNS: Final = (
     *(*KEY, "kickoff", "outcome", "forecast_id", "probability", "odds", "prices", "edge"),
@@ -108,7 +108,8 @@ class BetStorage:
             code_version=code_version,
             dagster_run_id=dagster_run_id,
         )
-        self._replace(tables.market_edges, rows)
+        with self._engine.begin() as connection:
+            replace(connection, tables.market_edges, rows)
 
     def edges(self) -> pd.DataFrame:
         """What is there to bet on (columns of `market_edges`) by kick-off and home team, each match as H, D, A."""
@@ -129,21 +130,14 @@ class BetStorage:
         rows = scores[list(SCORE_COLUMNS)].assign(
             as_of=as_of, replay=replay, code_version=code_version, dagster_run_id=dagster_run_id
         )
-        self._replace(tables.betting_scores, rows, as_of=as_of, replay=replay)
+        with self._engine.begin() as connection:
+            replace(connection, tables.betting_scores, rows, as_of=as_of, replay=replay)
 
     def scores(self, as_of: datetime, *, replay: bool) -> pd.DataFrame:
         """The scores of that moment (columns of `betting_scores`)."""
         table = tables.betting_scores
         mine = (table.c.as_of == as_of, table.c.replay == replay)
         return self._read(table, select(table).where(*mine).order_by(table.c.slice, table.c.metric))
-
-    def _replace(self, table: Table, rows: pd.DataFrame, **of: Any) -> None:
-        with self._engine.begin() as connection:
-            # Readers go on; a second writer waits for its turn.
-            connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
-            connection.execute(table.delete().where(*(table.c[name] == value for name, value in of.items())))
-            if len(rows):
-                insert(connection, table, rows)
 
     def _read(self, table: Table, query: "Select[Any]") -> pd.DataFrame:
         """The rows with the types of the table's columns, however many there are."""

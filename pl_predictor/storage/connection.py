@@ -102,6 +102,15 @@ def insert(connection: Connection, table: Table, rows: pd.DataFrame) -> None:
     connection.execute(text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {staged}"))
 
 
+def replace(connection: Connection, table: Table, rows: pd.DataFrame, **of: Any) -> None:
+    """Let the rows of `table` whose columns are as in `of` be these and no others; without `of`, all of them."""
+    # Readers go on; a second writer waits for its turn.
+    connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(table.delete().where(*(table.c[name] == value for name, value in of.items())))
+    if len(rows):
+        insert(connection, table, rows)
+
+
 def _as_json(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 

@@ -11,7 +11,7 @@ from pl_predictor import tables
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.core.features import FEATURES, MARKET, TARGETS
 from pl_predictor.core.matches import CLOSING_ODDS, KEY, MATCH_COLUMNS, STATISTICS, join, known_at
-from pl_predictor.storage.connection import insert, read, stage
+from pl_predictor.storage.connection import read, replace, stage
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,7 @@ class MatchStorage:
             code_version=code_version,
         )
         with self._engine.begin() as connection:
-            # Readers go on; a second writer waits for its turn.
-            connection.execute(text("LOCK TABLE match_features IN SHARE ROW EXCLUSIVE MODE"))
-            connection.execute(text("DELETE FROM match_features"))
-            insert(connection, tables.match_features, rows)
+            replace(connection, tables.match_features, rows)
 
     def features(self, as_of: datetime, *, code_version: str, exactly: bool = False) -> pd.DataFrame:
         """The features as last built (feature frame).

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
-from pl_predictor.assets.market_edges import best_of_each
+from pl_predictor.core.betting import best_of_each
 from pl_predictor.definitions import build_defs
 from pl_predictor.resources.match_feed import AS_OF_TAG
 from pl_predictor.services.environment import exported
