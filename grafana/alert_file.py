@@ -11,6 +11,7 @@ import yaml
 
 from grafana.alerts import REMOVED, Rule
 from grafana.house import TAG, query
+from grafana.queries import of_the_one_model
 
 PATH: Final = Path("provisioning/alerting/rules.yaml")
 FOLDER: Final = "pl_predictor alerts"
@@ -63,7 +64,7 @@ def _rule(rule: Rule, boards: Boards) -> dict[str, Any]:
                 "refId": "A",
                 "relativeTimeRange": span,
                 "datasourceUid": rule.source,
-                "model": query(rule.source, rule.sql, "table", "A"),
+                "model": query(rule.source, of_the_one_model(rule.sql), "table", "A"),
             },
             {"refId": "B", "relativeTimeRange": span, "datasourceUid": "__expr__", "model": threshold},
         ],

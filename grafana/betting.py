@@ -21,8 +21,8 @@ from grafana.house import (
     lines,
     stat,
 )
-from grafana.queries import BETTING_SCORES, MODEL, OUTCOME, REPLAY
-from grafana.shared import MODEL_CHOICE, RETRAINING, variables
+from grafana.queries import BETTING_SCORES, MODEL, NOW, OUTCOME, REPLAY
+from grafana.shared import RETRAINING
 
 NO_BET = "no bet settled yet"
 GAIN = ((-99, AMBER), (0, GREEN))
@@ -206,6 +206,7 @@ BY_KIND = grid(
     GROUP BY slice ORDER BY array_position(ARRAY['all', 'home wins', 'draws', 'away wins'], slice::text), slice
     """,
     units=dict.fromkeys(("earned", "at least", "at most", "claimed", "won", "odds imply", "closing line value"), SHARE),
+    none=NO_BET,
 )
 BLIND = grid(
     "Would blind betting have earned more?",
@@ -221,6 +222,7 @@ BLIND = grid(
     ORDER BY slice <> 'all', slice NOT LIKE 'our choice%', slice
     """,
     units=dict.fromkeys(("earned", "at least", "at most"), SHARE),
+    none=NO_BET,
 )
 RECENT = grid(
     "Which bets were settled last?",
@@ -236,6 +238,7 @@ RECENT = grid(
     """,
     units={"probability": SHARE, "claimed": SHARE},
     links={"version": OF_VERSION, "run": RUN},
+    none="no bet settled in this time",
     colours={"settlement": {"won": ("won", GREEN), "lost": ("lost", AMBER), "void": ("void", GREY)}},
 )
 OPEN = grid(
@@ -250,21 +253,23 @@ OPEN = grid(
     """,
     units={"probability": SHARE, "claimed": SHARE},
     links={"version": OF_VERSION, "run": RUN},
+    none="no bet is open",
 )
 VALUE = grid(
     "What is worth a bet in the coming round?",
-    """Each result of the coming fixtures at the price there is, the most valuable first; those without odds, which come
-    two days before a round, stand last. Value is probability times odds, minus 1; the verdict says why the others are
-    not bet on.""",
+    """Each result of the coming fixtures at the price that there was at `as of`, the most valuable first; those without
+    odds, which come two days before a round, stand last. Value is probability times odds, minus 1; the verdict says why
+    the others are not bet on.""",
     f"""
     SELECT kickoff AS "kick-off", home_team AS home, away_team AS away, {ON} AS "bet on", probability AS "we say",
         market_probability AS "market says", odds, prices, edge AS value, verdict, as_of AS "as of",
         model_version AS version, dagster_run_id AS run
-    FROM market_edges
+    FROM market_edges WHERE kickoff > {NOW} AND replay = {REPLAY}
     ORDER BY verdict <> 'value', edge DESC NULLS LAST, kickoff, home_team, position(outcome IN 'HDA')
     """,
     units={"we say": SHARE, "market says": SHARE, "value": SHARE},
     links={"version": OF_VERSION, "run": RUN},
+    none="no fixture is known",
     colours={"verdict": {"value": ("worth a bet", GREEN), "no odds": ("no odds", BLUE)}},
 )
 
@@ -285,6 +290,5 @@ def dashboard() -> Board:
             Row("Bets", [OPEN], height=6),
             Row("Settled", [RECENT], height=10),
         ],
-        variables(MODEL_CHOICE),
-        RETRAINING,
+        annotations=RETRAINING,
     )

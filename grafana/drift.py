@@ -11,40 +11,42 @@ from grafana.house import (
     WRITTEN,
     Board,
     Row,
+    absent,
     grid,
     lines,
     stat,
     states,
 )
-from grafana.queries import MODEL, NOW, latest, record
-from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
-from grafana.thresholds import MAX_DRIFT_SHARE
+from grafana.queries import CHAMPION, DRIFT_NOW, DRIFT_SHARE, MODEL, NOW, record
+from grafana.shared import DRIFT_ONSETS, DRIFT_STEPS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
+from grafana.thresholds import MAX_DRIFT_SHARE, MIN_SAMPLE
 
 NO_CHECK = "not checked yet"
 NEWEST = f"""newest AS (
     SELECT column_name, score, threshold, effect_size, drifted, method, current_n, reference_n, model_version
-    FROM drift_scores WHERE model_name = {MODEL} AND as_of = (
-        SELECT max(d.as_of) FROM drift_scores d WHERE d.model_name = {MODEL}
+    FROM drift_scores WHERE model_name = {MODEL} AND model_version = {CHAMPION} AND as_of = (
+        SELECT max(d.as_of) FROM drift_scores d WHERE d.model_name = {MODEL} AND d.model_version = {CHAMPION}
     )
 )"""
-"""The columns of the newest check."""
+"""The columns of the champion's newest check."""
 
 SHARE_NOW = stat(
     "How much has drifted?",
     f"""Drifted share of the compared columns at the newest check of the champion. Over {MAX_DRIFT_SHARE:.0%} the check
     fails and the platform trains again by itself, unless a cooldown or too few new results forbid it.""",
-    f"SELECT value FROM ({latest('drift_share')}) newest",
+    DRIFT_NOW,
     unit=SHARE,
-    steps=((0, GREEN), (MAX_DRIFT_SHARE / 2, AMBER), (MAX_DRIFT_SHARE + 0.001, RED)),
+    steps=DRIFT_STEPS,
     none=NO_CHECK,
     decimals=0,
-)
+).mappings([absent(f"under {MIN_SAMPLE} matches")])
 AGE = stat(
     "How old is the newest check?",
-    """Days between the newest check and the platform's now (in a replay the moment that it lives). Live it comes every
-    six hours; in a replay with every tick. Older: see the job `drift_analysis` in Dagster.""",
+    """Days between the newest check, of whichever version served then, and the platform's now (in a replay the moment
+    that it lives). Live it comes every six hours; in a replay with every tick. Older: see the job `drift_analysis` in
+    Dagster.""",
     f"SELECT extract(epoch FROM {NOW} - max(as_of))::float8 / 86400 AS days FROM model_metrics "
-    "WHERE metric_type = 'drift_share' HAVING count(*) > 0",
+    f"WHERE metric_type = 'drift_share' AND model_name = {MODEL} HAVING count(*) > 0",
     unit="d",
     steps=((-1, GREEN), (1, AMBER), (14, RED)),
     none=NO_CHECK,
@@ -52,9 +54,9 @@ AGE = stat(
 )
 COMPARED = stat(
     "How many matches are compared?",
-    """Matches of the recent window at the newest check. Under 50 nothing is decided.""",
-    f"SELECT n FROM ({latest('drift_share')}) newest",
-    steps=((0, AMBER), (50, GREEN)),
+    f"""Matches of the recent window at the champion's newest check. Under {MIN_SAMPLE} nothing is decided.""",
+    f"WITH {DRIFT_SHARE} SELECT n FROM newest_check",
+    steps=((0, AMBER), (MIN_SAMPLE, GREEN)),
     none=NO_CHECK,
 )
 WORST = stat(
@@ -96,6 +98,7 @@ SCORES = grid(
     FROM newest ORDER BY score, column_name
     """,
     links={"column": REPORTS, "version": OF_VERSION},
+    none=NO_CHECK,
     colours={"verdict": {"drifted": ("drifted", RED), "alike": ("alike", GREEN)}},
 )
 EFFECTS = lines(
@@ -155,6 +158,7 @@ CHECKS = grid(
     """,
     units={"share": SHARE},
     links={"version": OF_VERSION, "report": WRITTEN},
+    none="no check in this time",
 )
 
 

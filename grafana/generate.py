@@ -13,6 +13,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana import alert_file, betting, drift, overview, performance, predictions, system
 from grafana.alerts import RULES
 from grafana.house import Addresses, Board
+from grafana.queries import of_the_one_model
+from grafana.shared import MODEL_CHOICE
 
 FOLDER = Path(__file__).parent
 BOARDS = (overview, performance, drift, predictions, betting, system)
@@ -25,7 +27,10 @@ def boards() -> list[Board]:
 
 def document(board: Board, addresses: Addresses) -> dict[str, Any]:
     """A dashboard as Grafana reads it: a bare object."""
-    made: dict[str, Any] = json.loads(json.dumps(board.built(addresses), cls=JSONEncoder))
+    written = json.dumps(board.built(addresses), cls=JSONEncoder)
+    if MODEL_CHOICE[0] not in {variable.build().name for variable in board.variables}:
+        written = of_the_one_model(written)
+    made: dict[str, Any] = json.loads(written)
     return made
 
 

@@ -29,6 +29,9 @@ SCHEMA_VERSION: Final = 42
 GREY, RED, AMBER, GREEN, BLUE, PURPLE = "#808080", "red", "orange", "green", "blue", "purple"
 SHARE, NUMBER, COUNT, SECONDS, DAYS, TEXT = "percentunit", "none", "short", "s", "d", "string"
 
+EMPTY: Final = "-"
+"""A cell of a table in which there is nothing."""
+
 Steps = Sequence[tuple[float, str]]
 """From which value on which colour; what has no value is grey."""
 Panel = Any
@@ -73,8 +76,8 @@ def reference(source: str) -> kinds.DataSourceRef:
 # --- panels ----------------------------------------------------------------------------------------------------------
 
 
-def _panel(panel: Panel, title: str, says: str, sql: str, *, shape: str, source: str) -> Panel:
-    described = panel.title(title).description(dedent(says).strip()).no_value("no data").datasource(reference(source))
+def _panel(panel: Panel, title: str, says: str, sql: str, *, shape: str, source: str, none: str = "no data") -> Panel:
+    described = panel.title(title).description(" ".join(says.split())).no_value(none).datasource(reference(source))
     return described.targets([_Sql(source, sql, shape, "A")])
 
 
@@ -90,8 +93,8 @@ def stat(
     decimals: int | None = None,
 ) -> Panel:
     """One row of one or more values, in large. steps: none for grey; none: what is said where there is no row."""
-    panel = _panel(stats.Panel(), title, says, sql, shape="table", source=source).no_value(none)
-    panel = panel.mappings([_absent(none)]).thresholds(_thresholds(steps)).unit(unit)
+    panel = _panel(stats.Panel(), title, says, sql, shape="table", source=source, none=none)
+    panel = panel.mappings([absent(none)]).thresholds(_thresholds(steps)).unit(unit)
     fields = "/.*/" if unit == TEXT else ""
     panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields(fields))
     panel = panel.color_mode(kinds.BigValueColorMode.VALUE).graph_mode(kinds.BigValueGraphMode.NONE)
@@ -105,9 +108,15 @@ def aside(panel: Panel, column: str, unit: str | None = None, decimals: int | No
     return panel.override_by_name(column, given)
 
 
+def judged(panel: Panel, column: str, steps: Steps) -> Panel:
+    """The stat, with a column that has thresholds of its own. steps: as in `stat`."""
+    thresholds = {"mode": "absolute", "steps": [{"value": None, "color": GREY}, *_as_json(steps)]}
+    return panel.override_by_name(column, [models.DynamicConfigValue("thresholds", thresholds)])
+
+
 def interval(panel: Panel, n: str) -> Panel:
     """The stat of a value, the ends of its interval, which need five match days to be known, and its sample size."""
-    return aside(panel.mappings([_absent("not known yet")]), n, COUNT, decimals=0)
+    return aside(panel.mappings([absent("not known yet")]), n, COUNT, decimals=0)
 
 
 def score(title: str, says: str, sql: str, *, unit: str, steps: Steps, decimals: int) -> Panel:
@@ -178,10 +187,14 @@ def grid(
     units: Mapping[str, str] | None = None,
     links: Mapping[str, tuple[str, str]] | None = None,
     colours: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
+    none: str = "no data",
     source: str = DATA,
 ) -> Panel:
-    """A table. By column: units, links (title and address of what the cell leads to), colours (see `mapping`)."""
-    panel = _panel(table.Panel(), title, says, sql, shape="table", source=source).filterable(True)
+    """A table. By column: units, links (title and address of what the cell leads to), colours (see `mapping`). none:
+    what is said where there is no row, which in a list of what is wrong is good news."""
+    panel = _panel(table.Panel(), title, says, sql, shape="table", source=source, none=none).filterable(True)
+    # What is said of no row would else be said in every empty cell.
+    panel = panel.override_by_regexp("/.*/", [models.DynamicConfigValue("noValue", EMPTY)])
     for column, unit in (units or {}).items():
         panel = panel.override_by_name(column, [models.DynamicConfigValue("unit", unit)])
     for column, (said, url) in (links or {}).items():
@@ -203,9 +216,14 @@ def mapping(words: Mapping[str, tuple[str, str]]) -> models.ValueMap:
     return models.ValueMap(results)
 
 
-def _absent(said: str) -> models.SpecialValueMap:
+def absent(said: str) -> models.SpecialValueMap:
+    """What is said, in grey, of a value that is null."""
     result = models.ValueMappingResult(said, GREY)
     return models.SpecialValueMap(models.DashboardSpecialValueMapOptions(models.SpecialValueMatch.NULL, result))
+
+
+def _as_json(steps: Steps) -> list[dict[str, Any]]:
+    return [{"value": value, "color": colour} for value, colour in steps]
 
 
 def _thresholds(steps: Steps) -> sdk.ThresholdsConfig:
@@ -289,7 +307,7 @@ class Board:
 
     def built(self, addresses: Addresses) -> models.Dashboard:
         """The board as the SDK's model."""
-        board = sdk.Dashboard(self.title).uid(self.uid).description(dedent(self.says).strip()).tags([TAG]).readonly()
+        board = sdk.Dashboard(self.title).uid(self.uid).description(" ".join(self.says.split())).tags([TAG]).readonly()
         board = board.time(self.since, "now").timezone("browser").refresh("1m")
         board = board.tooltip(models.DashboardCursorSync.CROSSHAIR)
         board = board.variables([*self.variables, *self._hidden(addresses)]).annotations(list(self.annotations))

@@ -2,6 +2,7 @@
 
 from grafana.house import (
     AMBER,
+    COUNT,
     DAGSTER,
     DAYS,
     GREEN,
@@ -15,55 +16,54 @@ from grafana.house import (
     TEXT,
     Board,
     Row,
+    absent,
+    aside,
     grid,
     interval,
+    judged,
     lines,
     score,
     stat,
 )
 from grafana.queries import (
+    AGAINST_MARKET,
     BETTING_SCORES,
     CHAMPION,
-    FAVOURITE,
+    DRIFT_NOW,
     MADE_LAST_DAY,
+    MODEL,
     NOW,
-    judged,
-    latest,
-    named_by,
-    official,
+    OVERDUE,
+    REPLAY,
+    STANDARD_ERRORS,
+    newest_score,
     record,
 )
-from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
-from grafana.thresholds import MAX_DRIFT_SHARE, MIN_ACCURACY, MIN_F1
+from grafana.shared import DRIFT_ONSETS, DRIFT_STEPS, OUTAGES, RETRAINING
+from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1, MIN_SAMPLE
 
-AGAINST_MARKET = score(
-    "Is it right more often than the market?",
-    """The champion's accuracy, and that of the bookmakers' favourite, on the same matches: the latest 380 of its
-    official forecasts that had odds. Both are luck to some 2.5 points; the skill on the board
-    Performance says more.""",
-    f"""
-    WITH {official(CHAMPION)}, counted AS (
-        SELECT max(kickoff) AS kickoff, count(*) AS n, avg((prediction = actual_result)::int)::float8 AS model,
-            avg((favourite = actual_result)::int)::float8 AS market
-        FROM (
-            SELECT kickoff, prediction, actual_result, {FAVOURITE} AS favourite
-            FROM official WHERE actual_result IS NOT NULL
-                AND home_odds IS NOT NULL AND draw_odds IS NOT NULL AND away_odds IS NOT NULL
-            ORDER BY kickoff DESC, home_team LIMIT 380
-        ) latest HAVING count(*) > 0
-    )
-    SELECT kickoff AS time, {named_by("n")} || ', ' || who AS metric, value
-    FROM counted, LATERAL (VALUES ('the model', model), ('the market', market)) shares (who, value)
-    ORDER BY 1, who DESC
-    """,
-    unit=SHARE,
-    steps=((0, RED), (MIN_ACCURACY - 0.05, AMBER), (MIN_ACCURACY, GREEN)),
-    decimals=1,
+AHEAD = judged(
+    stat(
+        "Is it right more often than the market?",
+        f"""The champion's accuracy and that of the bookmakers' favourite, on the same matches: the latest 380 of its
+        official forecasts that had odds. Ahead at most is their difference and {STANDARD_ERRORS} standard errors:
+        under 0 the market is better beyond luck, and that is an alert.""",
+        f"""
+        WITH {AGAINST_MARKET}
+        SELECT model AS "the model", market AS "the market", at_most AS "ahead, at most", n AS matches FROM ahead
+        """,
+        unit=SHARE,
+        none="no result yet",
+        decimals=1,
+    ).mappings([absent(f"under {MIN_SAMPLE} matches")]),
+    "ahead, at most",
+    ((-1, RED), (0, GREEN)),
 )
+aside(AHEAD, "matches", COUNT, decimals=0)
 F1 = score(
     "How good is its weighted F1?",
     f"""Of the champion's official forecasts; its check fails under {MIN_F1}. Details are on the board Performance.""",
-    judged("f1_weighted"),
+    newest_score("f1_weighted"),
     unit=NUMBER,
     steps=((0, RED), (MIN_F1 - 0.05, AMBER), (MIN_F1, GREEN)),
     decimals=3,
@@ -72,35 +72,40 @@ RPS = score(
     "How good is its RPS?",
     """Ranked probability score of the champion's official forecasts: 0 is best, the market has 0.19 to 0.20, and always
     giving each result its usual share has 0.23.""",
-    judged("rps"),
+    newest_score("rps"),
     unit=NUMBER,
     steps=((0, GREEN), (0.21, AMBER), (0.23, RED)),
     decimals=4,
 )
 DRIFT = stat(
     "Has the world drifted?",
-    f"""Share of drifted columns at the newest check; over {MAX_DRIFT_SHARE:.0%} the platform trains again. Details are
-    on the board Drift.""",
-    f"SELECT value FROM ({latest('drift_share')}) newest",
+    f"""Share of drifted columns at the champion's newest check; over {MAX_DRIFT_SHARE:.0%} the platform trains again.
+    Details are on the board Drift.""",
+    DRIFT_NOW,
     unit=SHARE,
-    steps=((0, GREEN), (MAX_DRIFT_SHARE / 2, AMBER), (MAX_DRIFT_SHARE + 0.001, RED)),
+    steps=DRIFT_STEPS,
     none="not checked yet",
     decimals=0,
-)
-NEXT = stat(
-    "How much of the next 7 days is forecast?",
-    """Fixtures of the next seven days, and how many of them the champion has forecast: the two should be equal. 0 and 0
-    is a break.""",
-    f"""
-    SELECT count(*) FILTER (WHERE EXISTS (
-            SELECT FROM model_predictions p
-            WHERE (p.season, p.home_team, p.away_team) = (m.season, m.home_team, m.away_team)
-                AND p.model_version = {CHAMPION}
-        )) AS forecast, count(*) AS fixtures
-    FROM matches m WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '168 hours'
-    HAVING {NOW} IS NOT NULL
-    """,
-    none="no forecast yet",
+).mappings([absent(f"under {MIN_SAMPLE} matches")])
+NEXT = judged(
+    stat(
+        "Is all of the next 7 days forecast?",
+        """Fixtures of the next seven days that are known, and those that the champion has not forecast yet: a new one
+        is at six in the morning, or launch `daily_predictions` in Dagster. No fixture is a break, or a list that is
+        not published yet.""",
+        f"""
+        SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE NOT EXISTS (
+                SELECT FROM model_predictions p
+                WHERE (p.season, p.home_team, p.away_team) = (m.season, m.home_team, m.away_team)
+                    AND p.model_version = {CHAMPION} AND p.replay = {REPLAY}
+            )) END AS "not forecast", count(*) AS fixtures
+        FROM matches m WHERE m.division = 'E0' AND m.kickoff > {NOW} AND m.kickoff <= {NOW} + interval '168 hours'
+        HAVING {NOW} IS NOT NULL
+        """,
+        none="no forecast yet",
+    ).mappings([absent("no fixture")]),
+    "not forecast",
+    ((0, GREEN), (1, AMBER)),
 )
 LAST_DAY = stat(
     "How many forecasts were made in the last 24 hours?",
@@ -142,25 +147,27 @@ PIPELINE = stat(
     source=DAGSTER,
     decimals=1,
 )
-DATA_AGE = stat(
-    "How old is the newest result?",
-    """Days between the newest known result and the platform's now. A week between rounds and two in an international
-    break are normal, all of June and July too; `results_are_fresh` in Dagster knows the calendar.""",
-    f"""
-    SELECT (extract(epoch FROM {NOW} - max(kickoff)) / 86400)::float8 AS days FROM matches
-    WHERE division = 'E0' AND result IS NOT NULL AND kickoff <= {NOW} HAVING count(*) > 0
-    """,
-    unit=DAYS,
-    steps=((0, GREEN), (8, AMBER), (21, RED)),
-    none="no result yet",
-    decimals=1,
+DATA_AGE = judged(
+    stat(
+        "How old is the newest result?",
+        """Days between the newest known result and the platform's now, and for how many of them a next one is overdue
+        by the calendar, which is an alert: see `results_are_fresh` in Dagster. A week between rounds, two in an
+        international break, and June and July are normal.""",
+        f"""
+        WITH {OVERDUE} SELECT age, greatest(overdue, 0)::float8 AS overdue FROM results
+        """,
+        unit=DAYS,
+        none="no result yet",
+        decimals=1,
+    ),
+    "overdue",
+    ((0, GREEN), (0.001, RED)),
 )
 CHAMPION_NOW = stat(
     "Which version serves?",
     """The champion by the record of decisions. Why it serves stands in the retraining history on the board
     Performance.""",
-    "SELECT 'version ' || challenger_version AS champion FROM retraining_events "
-    "WHERE event IN ('promoted', 'rolled_back') ORDER BY id DESC LIMIT 1",
+    f"SELECT 'version ' || {CHAMPION} AS champion WHERE {CHAMPION} IS NOT NULL",
     unit=TEXT,
     none="nobody serves",
 )
@@ -170,19 +177,31 @@ CHAMPION_AGE = stat(
     new to it: over four months within a season is too old.""",
     f"""
     SELECT (extract(epoch FROM {NOW} - as_of) / 86400)::float8 AS days FROM retraining_events
-    WHERE event IN ('promoted', 'rolled_back') ORDER BY id DESC LIMIT 1
+    WHERE event IN ('promoted', 'rolled_back') AND model_name = {MODEL} ORDER BY id DESC LIMIT 1
     """,
     unit=DAYS,
     steps=((0, GREEN), (120, AMBER), (200, RED)),
     none="nobody serves",
     decimals=1,
 )
-ALERTS = stat(
-    "How many alerts are open?",
-    """Causes that are not gone yet, warnings included; the list below names them. `pl-predictor status` is not healthy
-    while one of them is an error or critical.""",
-    "SELECT count(*) AS open FROM alerts WHERE resolved_at IS NULL",
-    steps=((0, GREEN), (1, AMBER), (3, RED)),
+ALERTS = judged(
+    judged(
+        stat(
+            "How many alerts are open?",
+            """Causes that are not gone yet; the list below names them. `pl-predictor status` is not healthy while one
+            of them is an error or critical.""",
+            f"""
+            SELECT count(*) FILTER (WHERE level <> 'warning') AS errors,
+                count(*) FILTER (WHERE level = 'warning') AS warnings
+            FROM alerts WHERE resolved_at IS NULL HAVING count(*) > 0 OR {NOW} IS NOT NULL
+            """,
+            none="nothing to watch yet",
+        ),
+        "errors",
+        ((0, GREEN), (1, RED)),
+    ),
+    "warnings",
+    ((0, GREEN), (1, AMBER)),
 )
 MOMENT = stat(
     "Which moment does the platform live?",
@@ -208,6 +227,7 @@ OPEN = grid(
     colours={
         "level": {"critical": ("critical", PURPLE), "error": ("error", RED), "warning": ("warning", AMBER)},
     },
+    none="no alert is open",
 )
 TREND = lines(
     "How have the forecasts done?",
@@ -218,11 +238,13 @@ TREND = lines(
 SERVED = grid(
     "Who has served?",
     """Decisions about who serves, the newest first.""",
-    """
+    f"""
     SELECT as_of AS "moment", challenger_version AS version, event, cause, verdict, dagster_run_id AS run
-    FROM retraining_events WHERE event IN ('promoted', 'rolled_back') ORDER BY id DESC LIMIT 20
+    FROM retraining_events WHERE event IN ('promoted', 'rolled_back') AND model_name = {MODEL}
+    ORDER BY id DESC LIMIT 20
     """,
     links={"version": OF_VERSION, "run": RUN},
+    none="nobody has served yet",
 )
 
 
@@ -236,14 +258,13 @@ def dashboard() -> Board:
         [
             Row(
                 "The forecasts",
-                [AGAINST_MARKET, F1, RPS, DRIFT, NEXT, LAST_DAY, ROI],
+                [AHEAD, F1, RPS, DRIFT, NEXT, LAST_DAY, ROI],
                 height=5,
-                widths=(4, 3, 3, 3, 4, 3, 4),
+                widths=(5, 3, 3, 3, 3, 3, 4),
             ),
             Row("The platform", [MOMENT, PIPELINE, DATA_AGE, CHAMPION_NOW, CHAMPION_AGE, ALERTS], height=5),
             Row("What is wrong", [OPEN], height=7),
             Row("The record", [TREND, SERVED]),
         ],
-        variables(MODEL_CHOICE),
-        [*RETRAINING, DRIFT_ONSETS, OUTAGES],
+        annotations=[*RETRAINING, DRIFT_ONSETS, OUTAGES],
     )

@@ -26,20 +26,24 @@ from grafana.queries import (
     MODEL,
     VERSION,
     WAITING_FOR_RESULTS,
-    judged,
     newest_metric,
+    newest_score,
     official,
     record,
 )
 from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
-from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SKILL
+from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SAMPLE, MIN_SKILL
 
 SETTLED = stat(
     "How many forecasts have been judged?",
-    """Official forecasts (the last before kick-off) of the chosen version whose match was played in the time range.
-    Under 50 no check decides anything, and scores are grey.""",
-    f"WITH {official(VERSION)} SELECT count(actual_result) AS settled FROM official WHERE $__timeFilter(kickoff)",
-    steps=((0, AMBER), (50, GREEN)),
+    f"""Official forecasts (the last before kick-off) of the chosen version whose match was played in the time range.
+    Under {MIN_SAMPLE} no check decides anything, and scores are grey.""",
+    f"""
+    WITH {official(VERSION)}
+    SELECT count(actual_result) FILTER (WHERE $__timeFilter(kickoff)) AS settled FROM official HAVING count(*) > 0
+    """,
+    steps=((0, AMBER), (MIN_SAMPLE, GREEN)),
+    none="no forecast yet",
 )
 WAITING = stat(
     "How many matches have kicked off and have no result yet?",
@@ -47,6 +51,7 @@ WAITING = stat(
     are normal; if they stay, the source is late: see the checks of `matches` in Dagster.""",
     WAITING_FOR_RESULTS,
     steps=((0, GREEN), (12, AMBER), (30, RED)),
+    none="no forecast yet",
 )
 LAG = stat(
     "How long has the oldest of them waited?",
@@ -61,7 +66,9 @@ LAG = stat(
 
 
 def _score(title: str, says: str, metric: str, unit: str, steps: Steps) -> Any:
-    return score(title, says, judged(metric, VERSION), unit=unit, steps=steps, decimals=3 if unit == NUMBER else 1)
+    return score(
+        title, says, newest_score(metric, VERSION), unit=unit, steps=steps, decimals=3 if unit == NUMBER else 1
+    )
 
 
 ACCURACY = _score(
@@ -130,6 +137,7 @@ CONFUSION = grid(
     FROM official WHERE actual_result IS NOT NULL AND $__timeFilter(kickoff)
     GROUP BY actual_result ORDER BY position(actual_result IN 'HDA')
     """,
+    none="no result in this time",
 )
 CALIBRATION = curve(
     "Does what is called 60 % happen in 60 % of the cases?",
@@ -166,6 +174,7 @@ COMPARED = grid(
     """,
     units={"accuracy": SHARE},
     links={"version": OF_VERSION},
+    none="no version was scored yet",
 )
 BY_VERSION = lines(
     "How does the chosen metric develop, by version?",
@@ -189,6 +198,7 @@ HISTORY = grid(
     FROM retraining_events WHERE model_name = {MODEL} AND $__timeFilter(as_of) ORDER BY id DESC
     """,
     links={"version": OF_VERSION, "run": RUN},
+    none="no decision in this time",
     colours={
         "event": {"promoted": ("promoted", GREEN), "refused": ("refused", AMBER), "rolled_back": ("rolled back", BLUE)}
     },

@@ -70,6 +70,7 @@ UNSETTLED = stat(
     """Matches that have kicked off, were forecast by the chosen version, and have no result yet.""",
     WAITING_FOR_RESULTS,
     steps=((0, GREEN), (12, AMBER), (30, RED)),
+    none="no forecast yet",
 )
 OLDEST = stat(
     "How long has the oldest waited?",
@@ -94,6 +95,7 @@ UPCOMING = grid(
     """,
     units={"home win": SHARE, "draw": SHARE, "away win": SHARE},
     links={"run": RUN, "version": OF_VERSION},
+    none="no fixture is known",
     colours={"information": {"odds": ("with odds", GREEN), "no_odds": ("without odds", AMBER)}},
 )
 DISTRIBUTION = lines(
@@ -154,6 +156,7 @@ BACKLOG = grid(
     """,
     units={"confidence": SHARE, "waits for": DAYS},
     links={"run": RUN},
+    none="no forecast waits",
 )
 
 

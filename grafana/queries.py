@@ -8,6 +8,8 @@ own: `official` says in SQL what core.settlement.official_forecasts says in Pyth
 from typing import Final
 
 from grafana.thresholds import MIN_SAMPLE
+from pl_predictor.core.feed_contract import teams_in
+from pl_predictor.core.freshness import LONGEST_BREAK, RESULT_DUE
 from pl_predictor.settings import MODEL_NAME
 
 ONLY: Final = "only"
@@ -15,11 +17,11 @@ ONLY: Final = "only"
 
 MODEL: Final = "${model:sqlstring}"
 VERSION: Final = "${version:sqlstring}"
-"""The variables of the boards that have them."""
+"""The variables of the boards that have them; see `of_the_one_model`."""
 
-CHAMPION: Final = """(
+CHAMPION: Final = f"""(
     SELECT e.challenger_version FROM retraining_events e
-    WHERE e.event IN ('promoted', 'rolled_back') ORDER BY e.id DESC LIMIT 1
+    WHERE e.event IN ('promoted', 'rolled_back') AND e.model_name = {MODEL} ORDER BY e.id DESC LIMIT 1
 )"""
 """The version that serves by the record."""
 
@@ -55,6 +57,15 @@ MADE_LAST_DAY: Final = f"""
 """How many forecasts the champion made within 24 hours of the platform's now."""
 
 
+STANDARD_ERRORS: Final = 3
+"""By which the accuracy must be behind the market's: who looks every week at 95 % sees bad luck in most seasons."""
+
+
+def of_the_one_model(sql: str) -> str:
+    """The SQL where no model can be chosen, as on boards without that variable and in rules: of the platform's own."""
+    return sql.replace(MODEL, f"'{MODEL_NAME}'")
+
+
 def official(version: str) -> str:
     """A common table expression `official`: of each match the last forecast of a version before its kick-off.
 
@@ -76,20 +87,6 @@ def official(version: str) -> str:
 )"""
 
 
-WAITING_FOR_RESULTS: Final = f"""
-    WITH {official(VERSION)}
-    SELECT count(*) AS waiting FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
-    """
-"""How many official forecasts of the chosen version wait for a result."""
-
-LONGEST_WAIT: Final = f"""
-    WITH {official(VERSION)}
-    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
-    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
-    """
-"""For how many days the oldest of these waits."""
-
-
 def newest_metric(metric: str, version: str) -> str:
     """The newest row of a metric of a version (both SQL): metric_type, model_version, as_of, value and metadata.
 
@@ -100,11 +97,74 @@ def newest_metric(metric: str, version: str) -> str:
         SELECT last.metric_type, last.model_version, last.as_of, last.value, last.metadata FROM (
             SELECT m.metric_type, m.model_name, m.model_version, m.as_of, m.value, m.metadata FROM model_metrics m
             WHERE (m.metric_type, m.model_name, m.model_version, m.as_of)
-                <= ({metric}, '{MODEL_NAME}', {version}, 'infinity')
+                <= ({metric}, {MODEL}, {version}, 'infinity')
             ORDER BY m.metric_type DESC, m.model_name DESC, m.model_version DESC, m.as_of DESC LIMIT 1
         ) last
-        WHERE (last.metric_type, last.model_name, last.model_version) = ({metric}, '{MODEL_NAME}', {version})
+        WHERE (last.metric_type, last.model_name, last.model_version) = ({metric}, {MODEL}, {version})
     """
+
+
+AGAINST_MARKET: Final = f"""
+    {official(CHAMPION)}, compared AS (
+        SELECT (prediction = actual_result)::int AS model, ({FAVOURITE} = actual_result)::int AS market
+        FROM official
+        WHERE actual_result IS NOT NULL AND home_odds IS NOT NULL AND draw_odds IS NOT NULL AND away_odds IS NOT NULL
+        ORDER BY kickoff DESC, home_team LIMIT 380
+    ), ahead AS (
+        SELECT count(*) AS n, avg(model)::float8 AS model, avg(market)::float8 AS market,
+            CASE WHEN count(*) >= {MIN_SAMPLE} THEN
+                (avg(model - market) + {STANDARD_ERRORS} * stddev_samp(model - market) / sqrt(count(*)))::float8
+            END AS at_most
+        FROM compared HAVING count(*) > 0
+    )"""
+"""A common table expression `ahead`: how often the champion was right, and the bookmakers' favourite, in the latest 380
+official forecasts that had odds; at_most: the share of matches by which it is ahead, plus STANDARD_ERRORS."""
+
+DRIFT_SHARE: Final = f"""newest_check AS (
+    SELECT model_version AS version, value AS share, (metadata->>'n')::int AS n,
+        least((metadata->>'n')::int, (metadata->>'reference_n')::int) >= {MIN_SAMPLE} AS judged
+    FROM ({newest_metric("'drift_share'", CHAMPION)}) newest
+)"""
+"""A common table expression `newest_check`: the champion's newest drift check; judged: it is of enough matches."""
+
+DRIFT_NOW: Final = f"WITH {DRIFT_SHARE} SELECT CASE WHEN judged THEN share END AS drifted FROM newest_check"
+"""The share of drifted columns at that check; null where it is of too few matches to be good or bad."""
+
+OVERDUE: Final = f"""
+    played AS (
+        SELECT max(season) AS season, max(kickoff) AS newest FROM matches
+        WHERE division = 'E0' AND result IS NOT NULL AND kickoff <= {NOW}
+    ), results AS (
+        SELECT (extract(epoch FROM {NOW} - newest) / 86400)::float8 AS age, (extract(epoch FROM greatest(
+            {NOW} - interval '{RESULT_DUE.days * 24} hours' - (
+                SELECT min(kickoff) FROM matches WHERE division = 'E0' AND result IS NULL AND kickoff > newest
+            ),
+            {NOW} - CASE WHEN (
+                SELECT count(*) FROM matches m
+                WHERE m.division = 'E0' AND m.result IS NOT NULL AND m.kickoff <= {NOW} AND m.season = played.season
+            ) >= CASE WHEN season < 1995 THEN {teams_in(1994, "E0") * (teams_in(1994, "E0") - 1)}
+                ELSE {teams_in(1995, "E0") * (teams_in(1995, "E0") - 1)} END
+                THEN make_timestamptz(season + 1, 9, 1, 0, 0, 0, 'UTC')
+                ELSE newest + interval '{LONGEST_BREAK.days * 24} hours' END
+        )) / 86400)::float8 AS overdue
+        FROM played WHERE newest IS NOT NULL
+    )"""
+"""A common table expression `results`: how many days old the newest is, and for how many a next one is overdue (less
+than 0: not yet due), by the rules of core.freshness.results_freshness."""
+
+WAITING_FOR_RESULTS: Final = f"""
+    WITH {official(VERSION)}
+    SELECT count(*) FILTER (WHERE actual_result IS NULL AND kickoff <= {NOW}) AS waiting
+    FROM official HAVING count(*) > 0
+    """
+"""How many official forecasts of the chosen version wait for a result."""
+
+LONGEST_WAIT: Final = f"""
+    WITH {official(VERSION)}
+    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
+    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    """
+"""For how many days the oldest of these waits."""
 
 
 def latest(metric: str, version: str = CHAMPION) -> str:
@@ -122,7 +182,7 @@ def named_by(n: str) -> str:
     return f"CASE WHEN {n} >= {MIN_SAMPLE} THEN '' ELSE '{ONLY} ' END || coalesce({n}::text, 'unknown') || ' matches'"
 
 
-def judged(metric: str, version: str = CHAMPION) -> str:
+def newest_score(metric: str, version: str = CHAMPION) -> str:
     """The newest value of a metric of a version, as a series that is named by how many matches it is of."""
     return f"""
         SELECT as_of AS time, {named_by("n")} AS metric, value FROM ({latest(metric, version)}) newest ORDER BY 1

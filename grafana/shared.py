@@ -6,6 +6,10 @@ from grafana_foundation_sdk.builders import dashboard as sdk
 
 from grafana.house import AMBER, BLUE, GREEN, PURPLE, RED, annotation, variable
 from grafana.queries import CHAMPION, MODEL
+from grafana.thresholds import MAX_DRIFT_SHARE
+
+DRIFT_STEPS: Final = ((0, GREEN), (MAX_DRIFT_SHARE / 2, AMBER), (MAX_DRIFT_SHARE + 0.001, RED))
+"""Of a share of drifted columns; red is what the check fails for."""
 
 MODEL_CHOICE: Final = ("model", "Model", "SELECT DISTINCT model_name FROM retraining_events ORDER BY 1")
 VERSION_CHOICE: Final = (
@@ -49,7 +53,7 @@ def _decisions(event: str, name: str, colour: str) -> sdk.AnnotationQuery:
             as_of AS timeend,
             'Version ' || challenger_version || ': ' || verdict || '. Cause: ' || cause || ', ' || reason AS text,
             event || ',' || cause AS tags
-        FROM retraining_events WHERE event = '{event}' AND $__timeFilter(as_of)
+        FROM retraining_events WHERE event = '{event}' AND model_name = {MODEL} AND $__timeFilter(as_of)
         ORDER BY as_of
         """,
         colour,
@@ -63,7 +67,7 @@ RETRAINING: Final = (PROMOTIONS, REFUSALS, ROLLBACKS)
 
 DRIFT_ONSETS: Final = annotation(
     "Drift onsets",
-    """
+    f"""
     SELECT as_of AS time, as_of AS timeend, 'Drift begins: ' || string_agg(column_name, ', ' ORDER BY column_name)
         AS text, 'drift' AS tags
     FROM (
@@ -71,7 +75,7 @@ DRIFT_ONSETS: Final = annotation(
             lag(drifted) OVER (
                 PARTITION BY model_name, column_name ORDER BY as_of, length(model_version), model_version
             ) AS before
-        FROM drift_scores
+        FROM drift_scores WHERE model_name = {MODEL}
     ) looks
     WHERE drifted AND before IS NOT TRUE AND $__timeFilter(as_of)
     GROUP BY as_of ORDER BY as_of

@@ -12,7 +12,6 @@ def _default(name: str) -> Any:
 MIN_ACCURACY: Final[float] = _default("min_accuracy")
 MIN_F1: Final[float] = _default("min_weighted_f1")
 MIN_SKILL: Final[float] = _default("min_skill")
-MAX_LOG_LOSS_RISE: Final[float] = _default("max_log_loss_rise")
 MAX_DRIFT_SHARE: Final[float] = _default("max_drift_share")
 MIN_SAMPLE: Final[int] = _default("min_sample")
 FORECAST_DUE_HOURS: Final[int] = _default("forecast_due_hours")

@@ -74,6 +74,8 @@ def test_a_panel_is_of_a_known_kind_and_its_units_are_grafanas(board: dict[str, 
 def test_what_has_no_data_says_so_and_does_not_look_like_health(board: dict[str, Any], panel: dict[str, Any]) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     assert defaults["noValue"], board["uid"]
+    if panel["type"] == "table":
+        assert defaults["noValue"] != "no data", "no row means something"
     if panel["type"] == "stat":
         base = defaults["thresholds"]["steps"][0]
         assert base == {"value": None, "color": GREY}

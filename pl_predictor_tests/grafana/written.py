@@ -194,10 +194,14 @@ class Season:
         self.metrics.store_predictions(rows, as_of=now, replay=False, model_version="1", code_version="abc")
 
     def _coming(self) -> None:
-        """Fixtures half an hour before and after the next 7 and 10 days are over; the first one is forecast."""
+        """Fixtures half an hour before and after the next 7 and 10 days are over; the first one is forecast.
+
+        The first two have odds, of which the edges tell, and of the last round, which has kicked off meanwhile.
+        """
+        odds = dict(zip((*PRE_MATCH_ODDS, *MAX_ODDS), (1.5, 4.5, 7.0, 1.6, 4.8, 7.5), strict=True))
         rows = [
-            fixture(f"Coming {hours}", "Away", f"{self.end + timedelta(hours=hours):%Y-%m-%d %H:%M}")
-            for hours in (167.5, 168.5, 239.5, 240.5)
+            fixture(f"Coming {hours}", "Away", f"{self.end + timedelta(hours=hours):%Y-%m-%d %H:%M}", **known)
+            for hours, known in ((167.5, odds), (168.5, odds), (239.5, {}), (240.5, {}))
         ]
         coming = matches(*rows)
         self.matches.store_matches(coming, "test")
@@ -207,6 +211,17 @@ class Season:
             replay=True,
             model_version="1",
             code_version="abc",
+        )
+
+        made = self._probabilities(pd.concat([self.games[self.rounds == self.rounds.max()], coming.iloc[:3]]))
+        self.bets.replace_edges(
+            betting.edges(made, self.known(), STAKING),
+            prices="best",
+            as_of=self.end - timedelta(hours=24),
+            replay=True,
+            model_version="1",
+            code_version="abc",
+            dagster_run_id="run-1",
         )
 
     def _features(self) -> None:

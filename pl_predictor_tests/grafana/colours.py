@@ -1,0 +1,39 @@
+"""In what colour Grafana shows what a stat's query gave: by its thresholds, its mapping of null, its overrides."""
+
+import re
+from typing import Any, Final
+
+from pl_predictor_tests.grafana.grafana import NUMERIC, Frame
+
+BAD: Final = {"red", "orange"}
+GREY: Final = "#808080"
+
+
+def options(panel: dict[str, Any], name: str) -> dict[str, Any]:
+    """The field options of a panel's field of that name: its defaults, and the overrides that match."""
+    found = dict(panel["fieldConfig"]["defaults"])
+    for override in panel["fieldConfig"]["overrides"]:
+        kind, wanted = override["matcher"]["id"], override["matcher"]["options"]
+        if (kind == "byName" and wanted == name) or (kind == "byRegexp" and re.search(wanted.strip("/"), name)):
+            found |= {each["id"]: each["value"] for each in override["properties"]}
+    return found
+
+
+def colours(panel: dict[str, Any], frame: Frame) -> set[str]:
+    """The colours of a stat's values; grey where there is no row."""
+    cells: list[tuple[str, Any]] = []
+    for row in frame.rows:
+        series = row[frame.names.index("metric")] if "metric" in frame.names else None
+        of = zip(frame.names, frame.types, row, strict=True)
+        cells += [(series or name, value) for name, kind, value in of if kind in NUMERIC]
+    return {_colour(options(panel, name), value) for name, value in cells} or {GREY}
+
+
+def _colour(field: dict[str, Any], value: float | None) -> str:
+    if value is None:
+        (null,) = (each["options"] for each in field["mappings"] if each["type"] == "special")
+        return str(null["result"]["color"])
+    if (fixed := field.get("color", {})).get("mode") == "fixed":
+        return str(fixed["fixedColor"])
+    reached = [s["color"] for s in field["thresholds"]["steps"] if s["value"] is None or s["value"] <= value]
+    return str(reached[-1])
