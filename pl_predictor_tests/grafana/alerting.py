@@ -6,6 +6,7 @@ long a rule must hold before somebody is told is not evaluated.
 
 import operator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def read(name: str, folder: Path = ALERTING) -> dict[str, Any]:
     return document
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """The committed rules."""
     return [rule for group in read("rules.yaml")["groups"] for rule in group["rules"]]
@@ -51,6 +53,12 @@ def node(rule: dict[str, Any], ref: str) -> dict[str, Any]:
     """A query or an expression of a rule."""
     found: dict[str, Any]
     (found,) = (each for each in rule["data"] if each["refId"] == ref)
+    return found
+
+
+def asks(rule: dict[str, Any]) -> str:
+    """The data source of a rule."""
+    found: str = node(rule, "A")["datasourceUid"]
     return found
 
 

@@ -1,6 +1,8 @@
-"""A few weeks of 2023/24 lived once by the platform's own writers, for all that is asked of the tables, as Grafana."""
+"""A few weeks of 2023/24 lived once by the platform's own writers, for all that is asked of the tables, as Grafana; and
+platforms of a test's own, in good health or not begun, for what the alert rules make of them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -11,6 +13,7 @@ from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import copied, fresh_settings
 from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, database
+from pl_predictor_tests.grafana.healthy import Platform, lived
 from pl_predictor_tests.grafana.season import live, readable
 from pl_predictor_tests.grafana.written import Season, World
 
@@ -64,3 +67,34 @@ def owners(season: Settings) -> Iterator[dict[str, "psycopg2.extensions.connecti
     yield opened
     for connection in opened.values():
         connection.close()
+
+
+@pytest.fixture
+def platform(template: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Platform]:
+    """One that has not begun."""
+    with (
+        copied(template, fresh_settings(tmp_path, postgres), "postgres_db", "dagster_db") as fresh,
+        lived(fresh) as new,
+    ):
+        yield new
+
+
+@pytest.fixture(scope="session")
+def in_good_health(
+    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings of one, to be copied."""
+    fresh = fresh_settings(tmp_path_factory.mktemp("healthy"), postgres)
+    with copied(template, fresh, "postgres_db", "dagster_db"):
+        with lived(fresh) as new:
+            new.in_good_health()
+        yield fresh
+
+
+@pytest.fixture
+def healthy(in_good_health: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Platform]:
+    """One in good health."""
+    fresh = fresh_settings(tmp_path, postgres)
+    with copied(in_good_health, fresh, "postgres_db", "dagster_db"), lived(fresh) as copy:
+        copy.world.beat("SENSOR", seconds_ago=0)
+        yield copy
