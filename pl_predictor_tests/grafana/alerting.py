@@ -14,7 +14,18 @@ import psycopg2
 import yaml
 
 from pl_predictor.settings import Settings
-from pl_predictor_tests.grafana.grafana import FOLDER, NUMERIC, TEXTS, Frame, ask, connected
+from pl_predictor_tests.grafana.grafana import (
+    FOLDER,
+    NUMERIC,
+    TEXTS,
+    Frame,
+    Question,
+    ask,
+    asked,
+    boards,
+    connected,
+    panels,
+)
 
 ALERTING = FOLDER / "provisioning/alerting"
 COMPARED = {"gt": operator.gt}
@@ -60,6 +71,13 @@ def asks(rule: dict[str, Any]) -> str:
     """The data source of a rule."""
     found: str = node(rule, "A")["datasourceUid"]
     return found
+
+
+def leads_to(rule: dict[str, Any]) -> tuple[dict[str, Any], Question]:
+    """The panel that a rule leads to, and what it asks."""
+    (board,) = (each for each in boards() if each["uid"] == rule["dashboardUid"])
+    (panel,) = (each for each in panels(board) if each["id"] == rule["panelId"])
+    return panel, asked(panel["title"], board["uid"])
 
 
 def frame_faults(frame: Frame) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pl_predictor.settings import Settings
-from pl_predictor_tests.grafana.alerting import asks, frame_faults, read, rules
-from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, ask, boards, connected, panels
+from pl_predictor_tests.grafana.alerting import asks, frame_faults, leads_to, read, rules
+from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, ask, connected
 
 each_rule = pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["uid"]))
 
@@ -46,8 +46,7 @@ def test_a_rule_has_what_grafana_asks_of_it_and_a_person(rule: dict[str, Any]) -
 def test_a_rule_leads_to_a_panel_of_its_data(rule: dict[str, Any]) -> None:
     said = rule["annotations"]
     assert (said["__dashboardUid__"], said["__panelId__"]) == (rule["dashboardUid"], str(rule["panelId"]))
-    (board,) = (each for each in boards() if each["uid"] == rule["dashboardUid"])
-    (panel,) = (each for each in panels(board) if each["id"] == rule["panelId"])
+    panel, _ = leads_to(rule)
     assert panel["datasource"]["uid"] == asks(rule)
 
 

@@ -9,12 +9,16 @@ import pytest
 
 from pl_predictor.settings import Settings
 from pl_predictor_tests.frames import played
-from pl_predictor_tests.grafana.alerting import Evaluation, asks, evaluate, firing, rule, rules
-from pl_predictor_tests.grafana.grafana import DATA
+from pl_predictor_tests.grafana.alerting import Evaluation, asks, evaluate, firing, leads_to, rule, rules
+from pl_predictor_tests.grafana.colours import BAD, colours
+from pl_predictor_tests.grafana.grafana import DATA, answer
 from pl_predictor_tests.grafana.healthy import BEGAN, DAY, HOUR, NOW, Platform
+from pl_predictor_tests.grafana.macros import View
+from pl_predictor_tests.grafana.season import CHOSEN
 from pl_predictor_tests.storage import ledgers
 
 RULES = rules()
+VIEW = View(BEGAN, NOW, "1d", CHOSEN)
 FRESHNESS = {"drift-check-stale", "data-stale", "daemon-dead"}
 
 
@@ -94,11 +98,18 @@ BREACHES: list[tuple[str, Callable[[Platform], None], Labels]] = [
 ]
 
 
+def looks_wrong(at: Platform, rule: dict[str, Any]) -> bool | None:
+    """Whether the number that a rule leads to is red or amber; None where it leads to a list or to lines."""
+    panel, question = leads_to(rule)
+    return bool(colours(panel, answer(at.settings, question, VIEW)) & BAD) if panel["type"] == "stat" else None
+
+
 def test_in_good_health_every_rule_has_looked_and_none_fires(healthy: Platform) -> None:
     states = {each["uid"]: evaluate(healthy.settings, each) for each in RULES}
     assert {uid for uid, found in states.items() if found.state not in {"Normal", "OK"}} == set()
     nothing_to_list = {uid for uid, found in states.items() if not found.values}
     assert nothing_to_list == {"missing-predictions", "pipeline-failing", "run-stuck"}
+    assert not any(looks_wrong(healthy, each) for each in RULES)
 
 
 @pytest.mark.parametrize(("uid", "breach", "labels"), BREACHES, ids=lambda each: getattr(each, "__name__", None))
@@ -109,6 +120,7 @@ def test_what_is_wrong_fires_its_rule_and_no_other(
     assert firing(healthy.settings) == {uid}
     fires = evaluate(healthy.settings, rule(uid)).fires
     assert [{name: value for name, value in each if name != "run"} for each in fires] == labels
+    assert looks_wrong(healthy, rule(uid)) is not False
 
 
 def test_every_rule_has_its_breach() -> None:

@@ -198,7 +198,7 @@ class Season:
 
         The first two have odds, of which the edges tell, and of the last round, which has kicked off meanwhile.
         """
-        odds = dict(zip((*PRE_MATCH_ODDS, *MAX_ODDS), (1.5, 4.5, 7.0, 1.6, 4.8, 7.5), strict=True))
+        odds: dict[str, Any] = dict(zip((*PRE_MATCH_ODDS, *MAX_ODDS), (1.5, 4.5, 7.0, 1.6, 4.8, 7.5), strict=True))
         rows = [
             fixture(f"Coming {hours}", "Away", f"{self.end + timedelta(hours=hours):%Y-%m-%d %H:%M}", **known)
             for hours, known in ((167.5, odds), (168.5, odds), (239.5, {}), (240.5, {}))
