@@ -128,6 +128,24 @@ def test_the_database_refuses_to_polish_a_settled_forecast(engine: Engine, stora
     pd.testing.assert_frame_equal(storage.get_predictions_by_date_range(BEFORE, BEFORE), before)
 
 
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        "UPDATE pg_temp.matches SET result = 'D'; UPDATE model_predictions SET actual_result = 'D'",
+        "UPDATE pg_temp.matches SET kickoff = kickoff + interval '1 day'; INSERT INTO model_predictions "
+        'SELECT (jsonb_populate_record(p, \'{"id": 99, "model_version": "2", "kickoff": "2024-01-14T15:00Z"}\')).* '
+        "FROM model_predictions p",
+    ],
+    ids=["a result", "a later kick-off"],
+)
+def test_a_sessions_own_table_of_matches_deceives_no_guard(engine: Engine, storage: MetricsStorage, cheat: str) -> None:
+    seal(storage)
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE matches AS SELECT * FROM public.matches; DISCARD PLANS"))
+        with pytest.raises(IntegrityError, match=r"the result of its match|is not the match's"):
+            connection.execute(text(cheat))
+
+
 def test_the_database_writes_its_own_clock_on_a_forecast(engine: Engine, storage: MetricsStorage) -> None:
     seal(storage)
     with engine.connect() as connection:
