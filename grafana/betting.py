@@ -132,7 +132,7 @@ PROFIT = lines(
     SELECT DISTINCT ON (1, 2) $__timeGroup(settled_at, $__interval) AS time, metric, value FROM (
         SELECT settled_at, kickoff, home_team, id, kind.metric,
             sum(profit) OVER (PARTITION BY kind.metric ORDER BY settled_at, kickoff, home_team, id) AS value
-        FROM settled, LATERAL (VALUES ('all bets'), ('on a ' || {ON})) kind (metric)
+        FROM settled, LATERAL (VALUES ('all bets'), ('on the ' || {ON})) kind (metric)
     ) summed
     WHERE $__timeFilter(settled_at)
     ORDER BY 1, 2, {IN_ORDER}

@@ -127,18 +127,17 @@ SUCCESS = bars(
 CONFIDENCE = bars(
     "How sure are the forecasts?",
     """Official forecasts of the chosen version by the probability of what they predict; of those that are settled, how
-    many came true. A third is a coin of three sides; over 70 % are favourites that win about as often.""",
+    many came true. Over 70 % are favourites that win about as often; under a third is a draw, which is predicted where
+    the two wins are about as likely.""",
     f"""
-    WITH {official(VERSION)}
-    SELECT (low * 5) || ' to ' || (low * 5 + 5) || ' %' AS confidence, coalesce(n, 0) AS forecasts,
-        coalesce(settled, 0) AS settled, coalesce(came_true, 0) AS "came true"
-    FROM generate_series(6, 19) low
-    LEFT JOIN (
+    WITH {official(VERSION)}, found AS (
         SELECT least(floor(confidence * 20), 19)::int AS low, count(*) AS n, count(actual_result) AS settled,
             count(*) FILTER (WHERE prediction = actual_result) AS came_true
         FROM official WHERE $__timeFilter(kickoff) GROUP BY 1
-    ) found USING (low)
-    WHERE EXISTS (SELECT FROM official)
+    )
+    SELECT (low * 5) || ' to ' || (low * 5 + 5) || ' %' AS confidence, coalesce(n, 0) AS forecasts,
+        coalesce(settled, 0) AS settled, coalesce(came_true, 0) AS "came true"
+    FROM generate_series((SELECT min(low) FROM found), 19) low LEFT JOIN found USING (low)
     ORDER BY low
     """,
     x="confidence",

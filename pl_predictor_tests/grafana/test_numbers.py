@@ -172,6 +172,14 @@ def test_confidences_and_predictions_are_counted_once_a_match(world: World) -> N
     assert counted.to_dict() == forecasts["prediction"].map(WORDS).value_counts().to_dict()
 
 
+def test_a_draw_that_is_predicted_as_the_least_likely_result_is_counted_too(season: Settings) -> None:
+    with connected(season, "mlops-pg") as connection:
+        sql = f"WITH {official(repr('1'))} SELECT count(*), min(confidence) FROM official HAVING min(confidence) < 0.3"
+        ((n, _),) = ask(connection, expanded(sql, EVERYTHING)).rows
+    sure = answer(season, asked("How sure are the forecasts?", "mlops-predictions"), EVERYTHING)
+    assert sum(sure.column("forecasts")) == n
+
+
 def test_the_fixtures_of_the_next_days_are_those_within_as_many_hours(world: World) -> None:
     assert world.row("overview", "Is all of the next 7 days forecast?") == {"not forecast": 0, "fixtures": 1}
     assert world.row("overview", "How many forecasts were made in the last 24 hours?") == {"made": 0}
@@ -241,7 +249,7 @@ def test_the_lines_of_the_ledger_end_where_it_stands(world: World, interval: str
     won = world.ask("betting", "On which results was it won and lost?", interval)
     last = dict(zip(won.column("metric"), won.column("value"), strict=True))
     by_outcome = bets.groupby("outcome")["profit"].sum()
-    expected = {f"on a {WORDS[str(outcome)]}": pytest.approx(profit) for outcome, profit in by_outcome.items()}
+    expected = {f"on the {WORDS[str(outcome)]}": pytest.approx(profit) for outcome, profit in by_outcome.items()}
     assert last == {"all bets": pytest.approx(bets["profit"].sum()), **expected}
 
 
