@@ -4,14 +4,20 @@ Grafana is a program of its own that no Python package brings. Where there is no
 shows is in the folder `grafana` of the checkout; what it reads, it reads as the role `grafana_reader`.
 """
 
+import json
 import shutil
 from pathlib import Path
 
+import psycopg2.extensions
+
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.services.grafana_reader import READER, password_file
+from pl_predictor.services.grafana_reader import READER, connected, kept_secret, password_file
+from pl_predictor.services.supervisor import Supervisor
 from pl_predictor.settings import PROJECT, Settings
 
 FOLDER = PROJECT / "grafana"
+SWITCHES = FOLDER / "server.env"
+"""How any Grafana of ours is, as `docker run --env-file` reads it, too."""
 USUAL_HOMES = (Path("/usr/share/grafana"), Path("/opt/homebrew/share/grafana"), Path("/usr/local/share/grafana"))
 HOW_TO_GET_ONE = (
     "not installed here: get it from https://grafana.com/grafana/download (12.3 or later), and set PL_GRAFANA to its "
@@ -45,45 +51,100 @@ def reader_password(settings: Settings) -> str:
     kept = password_file(settings.home)
     if not kept.exists():
         raise PredictorError(
-            f"Grafana cannot log in: {kept} does not exist, so that the role {READER} is another home's or "
-            "administrator's; set PL_GRAFANA_PASSWORD to its password"
+            f"{kept} does not exist, so that the role {READER}, if there is one, is another home's or an "
+            "administrator's: set PL_GRAFANA_PASSWORD to its password"
         )
     return kept.read_text()
 
 
-def environment(settings: Settings, reader_password: str) -> dict[str, str]:
+def start(settings: Settings, server: list[str] | None, supervisor: Supervisor) -> str:
+    """Start the server, if there is one (`command`); returns its address, or why there is none.
+
+    settings: with the address of the PostgreSQL that runs. What keeps Grafana from starting keeps nothing else.
+    """
+    if server is None:
+        return HOW_TO_GET_ONE
+    try:
+        told = environment(
+            settings,
+            reader_password=reader_password(settings),
+            admin_password=kept_secret(admin_password_file(settings.home)),
+            sslmode=sslmode(settings),
+        )
+        write_boards(settings)
+    except PredictorError as error:
+        return f"not started: {error}"
+    supervisor.start("grafana", server, needed=False, environment=told)
+    return settings.grafana_url
+
+
+def admin_password_file(home: Path) -> Path:
+    """Where a home keeps the password of its Grafana's user `admin`, as it was at Grafana's first start."""
+    return home / "grafana_admin_password"
+
+
+def boards_folder(home: Path) -> Path:
+    """Where the boards are that a home's Grafana shows."""
+    return home / "grafana" / "dashboards"
+
+
+def write_boards(settings: Settings) -> None:
+    """Write the boards of the checkout into the home, with links that lead to this platform's Dagster and MLflow."""
+    addresses = {"dagster_url": settings.dagster_url, "mlflow_url": settings.mlflow_url}
+    folder = boards_folder(settings.home)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.json"):
+            path.unlink()
+        for path in (FOLDER / "dashboards").glob("*.json"):
+            board = json.loads(path.read_text())
+            for variable in board["templating"]["list"]:
+                variable["query"] = addresses.get(variable["name"], variable["query"])
+            (folder / path.name).write_text(json.dumps(board, indent=2, sort_keys=True) + "\n")
+    except OSError as error:
+        raise PredictorError(f"its boards cannot be written to {folder} ({error}): make the home writable") from error
+
+
+def sslmode(settings: Settings) -> str:
+    """How the platform's own connections to PostgreSQL are encrypted, in Grafana's words."""
+    with connected(settings, settings.postgres_db) as connection:
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, psycopg2.extensions.connection), "it is psycopg2's"
+        return grafanas_sslmode(raw.info.dsn_parameters["sslmode"], encrypted=raw.info.ssl_in_use)
+
+
+def grafanas_sslmode(mode: str, *, encrypted: bool) -> str:
+    """libpq's `allow` and `prefer`, which Grafana lacks, are as good as what they came to."""
+    return ("require" if encrypted else "disable") if mode in {"allow", "prefer"} else mode
+
+
+def environment(settings: Settings, *, reader_password: str, admin_password: str, sslmode: str) -> dict[str, str]:
     """What Grafana's server and the provisioning in `grafana` read from the environment.
 
     settings: with the address of the PostgreSQL that runs. Viewers need no login on the address that it listens on; it
-    phones nobody.
+    phones nobody: see SWITCHES.
     """
-    folder = settings.home / "grafana"
+    folder, boards = settings.home / "grafana", boards_folder(settings.home)
+    lines = [line for line in SWITCHES.read_text().splitlines() if line and not line.startswith("#")]
     server = {
         "GF_SERVER_HTTP_ADDR": settings.bind,
         "GF_SERVER_HTTP_PORT": str(settings.grafana_port),
+        "GF_SERVER_ROOT_URL": settings.grafana_url,
+        "GF_SECURITY_ADMIN_PASSWORD": admin_password,
         "GF_PATHS_DATA": str(folder),
         "GF_PATHS_LOGS": str(folder / "logs"),
         "GF_PATHS_PLUGINS": str(folder / "plugins"),
         "GF_PATHS_PROVISIONING": str(FOLDER / "provisioning"),
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(FOLDER / "dashboards" / "mlops-overview.json"),
-        "GF_AUTH_ANONYMOUS_ENABLED": "true",
-        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
-        "GF_SECURITY_DISABLE_GRAVATAR": "true",
-        "GF_ANALYTICS_REPORTING_ENABLED": "false",
-        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
-        "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED": "false",
-        "GF_NEWS_NEWS_FEED_ENABLED": "false",
-        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
-        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
-        "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(boards / "mlops-overview.json"),
     }
     provisioning = {
+        "GRAFANA_DASHBOARDS": str(boards),
         "GRAFANA_DB_HOST": str(settings.postgres_host),
         "GRAFANA_DB_PORT": str(settings.postgres_port),
         "GRAFANA_DB_NAME": settings.postgres_db,
+        "GRAFANA_DB_SSLMODE": sslmode,
         "GRAFANA_DAGSTER_DB": settings.dagster_db,
         "GRAFANA_READER_PASSWORD": reader_password,
         "GRAFANA_ALERT_URL": settings.grafana_alert_url,
     }
-    return server | provisioning
+    return dict(line.split("=", 1) for line in lines) | server | provisioning

@@ -6,12 +6,13 @@ time limit are its defaults, which a session can lift; the grants are what holds
 
 A role belongs to the whole server, and Dagster's tables to a database that no migration of ours knows: so this runs
 after both are up to date, each time, and changes nothing the second time. Forecasts do not depend on it: where the
-platform's user may not make roles, a sentence says so and nothing fails.
+platform's user may not make or change roles, a sentence says what an administrator has to do, and nothing fails. The
+grants are another matter: whoever owns a table may give them.
 """
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import CONNECT_SECONDS, open_engine
 
 READER: Final = "grafana_reader"
 DAGSTER_TABLES: Final = (
@@ -34,6 +35,8 @@ DAGSTER_TABLES: Final = (
     "asset_keys",
     "asset_check_executions",
 )
+PASSWORD: Final = "PL_GRAFANA_PASSWORD"
+"""What stands for the password in a statement until it is executed."""
 DEFAULTS: Final = {"default_transaction_read_only": "on", "statement_timeout": "15s"}
 ON_OURS: Final = (
     f"GRANT USAGE ON SCHEMA public TO {READER}",
@@ -47,31 +50,32 @@ ON_DAGSTERS: Final = (
 
 
 def provide(settings: Settings) -> str | None:
-    """Make the role, if it is not there, and give it its grants; the reason, in a sentence, where that is not allowed.
+    """Make the role, if it is not there, and give it its grants; what else has to be done, in a sentence, where the
+    platform's user may not do all of that.
 
     An existing role keeps its password unless PL_GRAFANA_PASSWORD says another. A new one has that of the variable, or
     one of its own that is kept in the home (`password_file`).
     """
-    try:
-        with _statements(settings, "postgres") as server:
+    with connected(settings, "postgres") as server:
+        with server.begin():
             # Two platforms can share a server: roles and grants are changed by one of them at a time.
             server.execute(text("SELECT pg_advisory_lock(hashtext('grafana_reader'))"))
-            _make(server, settings)
+        left = [("postgres", refused := _make(server, settings))]
+        if f"CREATE ROLE {READER}" not in refused:
             for database, grants in ((settings.postgres_db, ON_OURS), (settings.dagster_db, ON_DAGSTERS)):
-                with _statements(settings, database) as connection:
-                    for grant in grants:
-                        connection.execute(text(grant))
-    except ProgrammingError as error:
-        if not isinstance(error.orig, psycopg2.errors.InsufficientPrivilege):
-            raise
-        where = f"PostgreSQL at {settings.postgres_host}:{settings.postgres_port}"
-        return (
-            f"Grafana cannot read: user {settings.postgres_user!r} may not set up the role {READER} on {where} "
-            f"({str(error.orig).strip()}). Run `pl-predictor migrate` once as a user that may, or let an administrator "
-            f"run: CREATE ROLE {READER} LOGIN PASSWORD '...'; "
-            + " ".join(f"ALTER ROLE {READER} SET {name} = '{value}';" for name, value in DEFAULTS.items())
-        )
-    return None
+                with connected(settings, database) as connection:
+                    left.append((database, [grant for grant in grants if not _allowed(connection, [grant])]))
+    asked = " and ".join(f"in database {name!r}: {'; '.join(each)};" for name, each in left if each)
+    return _sentence(settings, asked) if asked else None
+
+
+def _sentence(settings: Settings, asked: str) -> str:
+    password = f" Put a password in the place of {PASSWORD}, and set that variable to it." if PASSWORD in asked else ""
+    return (
+        f"Grafana's role {READER} is not as it should be, and user {settings.postgres_user!r} may not change that on "
+        f"PostgreSQL at {settings.postgres_host}:{settings.postgres_port}. Let an administrator run, {asked}{password} "
+        "Then start again: the platform does the rest itself"
+    )
 
 
 def password_file(home: Path) -> Path:
@@ -80,8 +84,9 @@ def password_file(home: Path) -> Path:
 
 
 @contextmanager
-def _statements(settings: Settings, database: str) -> Iterator[Connection]:
-    engine = open_engine(settings.database_url(database)).execution_options(isolation_level="AUTOCOMMIT")
+def connected(settings: Settings, database: str) -> Iterator[Connection]:
+    """A connection of the platform's own user to a database of its server."""
+    engine = open_engine(settings.database_url(database))
     try:
         with engine.connect() as connection:
             yield connection
@@ -89,19 +94,62 @@ def _statements(settings: Settings, database: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _make(connection: Connection, settings: Settings) -> None:
+def _allowed(connection: Connection, statements: Iterable[str]) -> bool:
+    """Execute all of the statements, or, where the platform's user may not, none: then False."""
+    try:
+        with connection.begin():
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+    except ProgrammingError as error:
+        if isinstance(error.orig, psycopg2.errors.InsufficientPrivilege):
+            return False
+        raise
+    return True
+
+
+def _make(connection: Connection, settings: Settings) -> list[str]:
+    """Bring the role into being, or up to date; returns the statements for that if they were not allowed."""
     chosen = settings.grafana_password.get_secret_value() if settings.grafana_password else None
-    existing = connection.execute(
-        text("SELECT coalesce(rolconfig, '{}') FROM pg_roles WHERE rolname = :name"), {"name": READER}
-    ).scalar_one_or_none()
-    if existing is None:
-        secret = _as_kept(connection, chosen or _own_password(settings.home))
-        connection.exec_driver_sql(f"CREATE ROLE {READER} LOGIN PASSWORD '{secret}'")
-    elif chosen is not None:
-        connection.exec_driver_sql(f"ALTER ROLE {READER} PASSWORD '{_as_kept(connection, chosen)}'")
-    for name, value in DEFAULTS.items():
-        if f"{name}={value}" not in (existing or []):
-            connection.execute(text(f"ALTER ROLE {READER} SET {name} = '{value}'"))
+    with connection.begin():
+        existing = connection.execute(
+            text("SELECT coalesce(rolconfig, '{}') FROM pg_roles WHERE rolname = :name"), {"name": READER}
+        ).scalar_one_or_none()
+    statements = [f"CREATE ROLE {READER}"] if existing is None else []
+    if existing is None or (chosen is not None and not _logs_in(settings, chosen)):
+        statements.append(f"ALTER ROLE {READER} LOGIN PASSWORD '{PASSWORD}'")
+    statements += [
+        f"ALTER ROLE {READER} SET {name} = '{value}'"
+        for name, value in DEFAULTS.items()
+        if f"{name}={value}" not in (existing or [])
+    ]
+
+    def executed() -> Iterator[str]:
+        for statement in statements:
+            if PASSWORD not in statement:
+                yield statement
+                continue
+            # The home keeps a password once the role may be made, and before it is there for good: no role is left with
+            # one that nobody knows, and who is killed in between takes the one that was kept, the next time.
+            secret = chosen or kept_secret(password_file(settings.home))
+            yield statement.replace(PASSWORD, _as_kept(connection, secret))
+
+    return [] if _allowed(connection, executed()) else statements
+
+
+def _logs_in(settings: Settings, password: str) -> bool:
+    """Whether the role has this password already: nobody may read it, but anybody may try it."""
+    try:
+        psycopg2.connect(
+            host=settings.postgres_host,
+            port=settings.postgres_port,
+            dbname=settings.postgres_db,
+            user=READER,
+            password=password,
+            connect_timeout=CONNECT_SECONDS,
+        ).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
 
 
 def _as_kept(connection: Connection, password: str) -> str:
@@ -111,9 +159,8 @@ def _as_kept(connection: Connection, password: str) -> str:
     return kept
 
 
-def _own_password(home: Path) -> str:
-    """The home's password of the role, made on the first call."""
-    path = password_file(home)
+def kept_secret(path: Path) -> str:
+    """A password that nobody chose, made on the first call and kept in this file, which only its owner reads."""
     try:
         if not path.exists():
             whole = path.with_suffix(".new")

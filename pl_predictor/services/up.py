@@ -7,7 +7,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pl_predictor.core.errors import PredictorError
@@ -52,22 +52,29 @@ def up(settings: Settings, say: Say, *, attached: bool = False) -> int:
     get_source(settings.source)
     if settings.as_of is not None:
         parse_as_of(settings.as_of)
+    commands = _commands(settings)
     make_home(settings)
     with _only_one(settings):
         if ended := clear(settings.home):
             say(f"Ended {ended} processes that an earlier start had left running")
-        _require_ports(settings)
+        _require_ports(settings, commands)
         say("Starting PostgreSQL" if settings.embedded else f"Using PostgreSQL at {settings.postgres_host}")
         with ready(settings) as effective:
             supervisor = Supervisor(settings.home, effective.environment())
             try:
-                return _live(settings, effective, supervisor, stop, say)
+                return _live(settings, effective, commands, supervisor, stop, say)
             finally:
                 supervisor.stop()
 
 
-def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop: threading.Event, say: Say) -> int:
-    commands = _commands(settings)
+def _live(
+    settings: Settings,
+    effective: Settings,
+    commands: Mapping[str, list[str]],
+    supervisor: Supervisor,
+    stop: threading.Event,
+    say: Say,
+) -> int:
     server = PostgresServer(settings.home, port=settings.embedded_postgres_port)
     say("Bringing the tables up to date")
     # The code server needs no tables; webserver and daemon do; MLflow's server would race the loop to make its own.
@@ -87,9 +94,7 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
     supervisor.start("daemon", commands["daemon"])
     if effective.own_mlflow_server:
         supervisor.start("mlflow", commands["mlflow"])
-    if (grafana_server := grafana.command(settings)) is not None:
-        own = grafana.environment(effective, grafana.reader_password(effective))
-        supervisor.start("grafana", grafana_server, needed=False, environment=own)
+    grafana_said = grafana.start(effective, commands.get("grafana"), supervisor)
     _wait_for(f"{settings.dagster_url}/server_info", "webserver", supervisor, stop, say)
     if not stop.is_set():
         from pl_predictor.services.replay import own_past  # half a second, and nothing waits for it here
@@ -97,7 +102,7 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
         say(
             f"\nDagster  {settings.dagster_url}\nMLflow   {settings.mlflow_url}"
             + " (some seconds more)" * effective.own_mlflow_server
-            + f"\nGrafana  {grafana.HOW_TO_GET_ONE if grafana_server is None else settings.grafana_url}"
+            + f"\nGrafana  {grafana_said}"
         )
         if time_goes_on := own_past(settings) is not None and settings.tick_seconds > 0:
             supervisor.start("replay", commands["replay"], stays=False)
@@ -115,7 +120,8 @@ def _live(settings: Settings, effective: Settings, supervisor: Supervisor, stop:
 
 
 def _commands(settings: Settings) -> dict[str, list[str]]:
-    """Name to command of the processes that stay."""
+    """Name to command of the processes that stay; "grafana" only where it is installed."""
+    grafana_server = grafana.command(settings)
     python, workspace = sys.executable, str(PROJECT / "workspace.yaml")
     return {
         "code-server": [
@@ -133,6 +139,7 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
             *(python, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
             *("--workers", "1", "--no-serve-artifacts", "--default-artifact-root", str(settings.home / "mlflow")),
         ],
+        **({} if grafana_server is None else {"grafana": grafana_server}),
     }
 
 
@@ -154,12 +161,12 @@ def _only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _require_ports(settings: Settings) -> None:
+def _require_ports(settings: Settings, commands: Mapping[str, list[str]]) -> None:
     require_free_port(settings.dagster_port, "PL_DAGSTER_PORT", settings.bind)
     require_free_port(settings.code_server_port, "PL_CODE_SERVER_PORT")
     if settings.own_mlflow_server:
         require_free_port(settings.mlflow_port, "PL_MLFLOW_PORT", settings.bind)
-    if grafana.command(settings) is not None:
+    if "grafana" in commands:
         require_free_port(settings.grafana_port, "PL_GRAFANA_PORT", settings.bind)
 
 

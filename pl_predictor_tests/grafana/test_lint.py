@@ -152,6 +152,7 @@ def test_a_data_source_names_its_database_where_grafana_reads_it_and_writes_down
     for source in sources():
         assert "database" not in source
         assert source["jsonData"]["database"].startswith("$GRAFANA_")
+        assert source["jsonData"]["sslmode"] == "$GRAFANA_DB_SSLMODE"
         assert source["secureJsonData"] == {"password": "$GRAFANA_READER_PASSWORD"}
         assert source["type"] == "grafana-postgresql-datasource"
         assert source["user"] == "grafana_reader"
@@ -161,4 +162,4 @@ def test_the_boards_are_provided_and_cannot_be_changed_by_hand() -> None:
     document = yaml.safe_load((FOLDER / "provisioning/dashboards/pl_predictor.yaml").read_text())
     (provider,) = document["providers"]
     assert provider["allowUiUpdates"] is False
-    assert provider["options"]["path"] == "$GF_PATHS_PROVISIONING/../dashboards"
+    assert provider["options"]["path"] == "$GRAFANA_DASHBOARDS"

@@ -2,6 +2,7 @@
 what it was started with."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,7 @@ def installed(tmp_path: Path) -> Path:
 
 
 def configured(home: Path, **values: Any) -> Settings:
-    known = {"postgres_host": "127.0.0.1", "postgres_port": 54321, "postgres_password": SecretStr("of the platform")}
-    return Settings(PL_HOME=home).model_copy(update={**known, **values})
+    return Settings(PL_HOME=home).model_copy(update=values)
 
 
 def test_the_server_of_the_folder_that_is_named_is_started(tmp_path: Path, installed: Path) -> None:
@@ -43,9 +43,13 @@ def test_the_server_of_the_folder_that_is_named_is_started(tmp_path: Path, insta
     ]
 
 
-def test_without_a_grafana_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_grafana_nothing_is_started_and_where_to_get_one_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(grafana, "USUAL_HOMES", (tmp_path / "nowhere",))
-    assert grafana.command(configured(tmp_path)) is None
+    settings = configured(tmp_path)
+    assert grafana.command(settings) is None
+    assert grafana.start(settings, None, Supervisor(tmp_path, {})) == grafana.HOW_TO_GET_ONE
 
 
 def test_a_folder_without_grafana_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -53,33 +57,127 @@ def test_a_folder_without_grafana_is_an_error_that_names_it(tmp_path: Path) -> N
         grafana.command(configured(tmp_path, grafana=tmp_path))
 
 
-def test_a_role_whose_password_this_home_does_not_know_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PredictorError, match="set PL_GRAFANA_PASSWORD"):
-        grafana.reader_password(configured(tmp_path))
-    password_file(tmp_path).write_text("kept")
-    assert grafana.reader_password(configured(tmp_path)) == "kept"
-    assert grafana.reader_password(configured(tmp_path, grafana_password=SecretStr("chosen"))) == "chosen"
-
-
-def test_it_is_told_where_everything_is_by_its_environment_and_listens_here_only(
-    tmp_path: Path, installed: Path
-) -> None:
-    (tmp_path / "logs").mkdir()
-    settings = configured(tmp_path, grafana=installed)
-    command, said = grafana.command(settings), list[str]()
-    assert command is not None
-    supervisor = Supervisor(tmp_path, {})
-    supervisor.start("grafana", command, needed=False, environment=grafana.environment(settings, "of the reader"))
+def started(settings: Settings) -> dict[str, Any]:
+    """Start the stand-in, and wait for what it says that it was started with."""
+    supervisor, said = Supervisor(settings.home, {}), list[str]()
+    assert grafana.start(settings, grafana.command(settings), supervisor) == settings.grafana_url
     while not any("keeps ending" in line for line in said):
         supervisor.watch(said.append)
     assert len(said) == RESTARTS + 1, "it is started again, and then left alone: nothing else depends on it"
-    told = json.loads(supervisor.log("grafana").read_text().splitlines()[0])
-    environment = told["environment"]
-    assert environment["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
-    assert environment["GF_SERVER_HTTP_PORT"] == "3001"
-    assert environment["GF_PATHS_PROVISIONING"] == str(PROJECT / "grafana" / "provisioning")
-    assert environment["GRAFANA_READER_PASSWORD"] == "of the reader"
-    assert "of the reader" not in " ".join(told["arguments"])
-    for name, value in environment.items():
-        if name.startswith("GF_") and ("ANALYTICS" in name or "NEWS" in name):
-            assert value == "false", name
+    told: dict[str, Any] = json.loads(supervisor.log("grafana").read_text().splitlines()[0])
+    return told
+
+
+def told_by_up(home: Path) -> dict[str, str]:
+    return grafana.environment(configured(home), reader_password="r", admin_password="a", sslmode="disable")
+
+
+def test_all_that_it_is_told(environment: Settings, installed: Path) -> None:
+    of = {"grafana": installed, "grafana_password": SecretStr("of the reader"), "bind": "0.0.0.0", "grafana_port": 3999}
+    settings = environment.model_copy(update=of)
+    told, home = started(settings), settings.home
+    assert {name: value for name, value in told["environment"].items() if name.startswith(("GF_", "GRAFANA_"))} == {
+        "GF_SERVER_HTTP_ADDR": "0.0.0.0",
+        "GF_SERVER_HTTP_PORT": "3999",
+        "GF_SERVER_ROOT_URL": "http://127.0.0.1:3999",
+        "GF_PATHS_DATA": f"{home}/grafana",
+        "GF_PATHS_LOGS": f"{home}/grafana/logs",
+        "GF_PATHS_PLUGINS": f"{home}/grafana/plugins",
+        "GF_PATHS_PROVISIONING": f"{PROJECT}/grafana/provisioning",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{home}/grafana/dashboards/mlops-overview.json",
+        "GF_SECURITY_ADMIN_PASSWORD": (home / "grafana_admin_password").read_text(),
+        "GF_SECURITY_DISABLE_GRAVATAR": "true",
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED": "false",
+        "GF_NEWS_NEWS_FEED_ENABLED": "false",
+        "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
+        "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
+        "GRAFANA_DASHBOARDS": f"{home}/grafana/dashboards",
+        "GRAFANA_DB_HOST": settings.postgres_host,
+        "GRAFANA_DB_PORT": str(settings.postgres_port),
+        "GRAFANA_DB_NAME": settings.postgres_db,
+        "GRAFANA_DB_SSLMODE": "disable",
+        "GRAFANA_DAGSTER_DB": settings.dagster_db,
+        "GRAFANA_READER_PASSWORD": "of the reader",
+        "GRAFANA_ALERT_URL": "http://127.0.0.1:9",
+    }
+    assert told["arguments"] == ["server", "--homepath", str(installed)], "no password: everybody could read it here"
+
+
+def test_its_admin_has_a_password_that_nobody_knows_and_the_home_keeps(environment: Settings, installed: Path) -> None:
+    settings = environment.model_copy(update={"grafana": installed, "grafana_password": SecretStr("of the reader")})
+    first, second = (started(settings)["environment"]["GF_SECURITY_ADMIN_PASSWORD"] for _ in range(2))
+    assert first == second
+    assert len(first) >= 40
+    assert grafana.admin_password_file(settings.home).stat().st_mode & 0o777 == 0o600
+
+
+def test_the_boards_of_the_home_lead_to_its_own_addresses_and_differ_in_nothing_else(tmp_path: Path) -> None:
+    settings = configured(tmp_path, bind="10.1.2.3", dagster_port=4000, mlflow_tracking_uri="https://mlflow.example/")
+    folder = grafana.boards_folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "no-more.json").write_text("{}")
+    grafana.write_boards(settings)
+    committed = {path.name: path.read_text() for path in (PROJECT / "grafana" / "dashboards").iterdir()}
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        name: text.replace('"http://127.0.0.1:3000"', '"http://10.1.2.3:4000"').replace(
+            '"http://127.0.0.1:5050"', '"https://mlflow.example"'
+        )
+        for name, text in committed.items()
+    }
+    assert all("http://127.0.0.1:3000" in text and "http://127.0.0.1:5050" in text for text in committed.values())
+
+
+def test_a_role_whose_password_the_home_does_not_know_is_said_and_ends_nothing(
+    environment: Settings, installed: Path
+) -> None:
+    settings = environment.model_copy(update={"grafana": installed})
+    supervisor = Supervisor(settings.home, {})
+    said = grafana.start(settings, grafana.command(settings), supervisor)
+    assert said.startswith(f"not started: {password_file(settings.home)} does not exist")
+    assert said.endswith("set PL_GRAFANA_PASSWORD to its password")
+    assert "\n" not in said
+    assert not supervisor.log("grafana").exists()
+    password_file(settings.home).write_text("kept")
+    assert started(settings)["environment"]["GRAFANA_READER_PASSWORD"] == "kept"
+
+
+def test_a_home_that_cannot_take_the_boards_is_said_and_ends_nothing(environment: Settings, installed: Path) -> None:
+    settings = environment.model_copy(update={"grafana": installed, "grafana_password": SecretStr("of the reader")})
+    (settings.home / "grafana").write_text("a file where the folder should be")
+    said = grafana.start(settings, grafana.command(settings), Supervisor(settings.home, {}))
+    assert said.startswith("not started: its boards cannot be written to")
+
+
+def test_all_that_the_provisioning_reads_from_the_environment_is_told(tmp_path: Path) -> None:
+    files = (PROJECT / "grafana" / "provisioning").rglob("*.yaml")
+    read = {name for path in files for name in re.findall(r"\$(GRAFANA_\w+)", path.read_text())}
+    assert read == {name for name in told_by_up(tmp_path) if name.startswith("GRAFANA_")}
+
+
+def test_the_readmes_container_is_told_what_up_tells_but_for_the_images_own_paths(tmp_path: Path) -> None:
+    line = (PROJECT / "README.md").read_text().partition("docker run ")[2].partition("grafana/grafana:")[0]
+    switches = re.findall(r"^(GF_\w+)=", grafana.SWITCHES.read_text(), re.MULTILINE)
+    paths = {name for name in told_by_up(tmp_path) if name.startswith("GF_PATHS_")}
+    assert {*re.findall(r"-e (\w+)=", line), *switches} == set(told_by_up(tmp_path)) - paths
+
+
+@pytest.mark.parametrize(
+    ("mode", "encrypted", "told"),
+    [
+        ("prefer", False, "disable"),
+        ("prefer", True, "require"),
+        ("allow", True, "require"),
+        ("disable", False, "disable"),
+        ("require", True, "require"),
+        ("verify-ca", True, "verify-ca"),
+        ("verify-full", True, "verify-full"),
+    ],
+)
+def test_its_connections_are_as_safe_as_the_platforms_own(mode: str, encrypted: bool, told: str) -> None:
+    assert grafana.grafanas_sslmode(mode, encrypted=encrypted) == told

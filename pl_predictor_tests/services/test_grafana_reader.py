@@ -1,20 +1,27 @@
 """Grafana's role reads what the dashboards show, now and later, and nothing else."""
 
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg2
 import psycopg2.errors
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from pl_predictor import tables
+from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.grafana_reader import DAGSTER_TABLES, DEFAULTS, READER, password_file, provide
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import open_engine
 
+OWN_ALL_TABLES = """
+    DO $$ DECLARE each regclass; BEGIN
+        FOR each IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+            EXECUTE format('ALTER TABLE %s OWNER TO limited', each);
+        END LOOP;
+    END $$
+"""
 PASSWORD = "it's 100 % :secret"
 
 
@@ -39,10 +46,11 @@ def as_reader(settings: Settings, database: str, password: str = PASSWORD) -> It
 
 
 def execute(settings: Settings, statement: str, database: str = "postgres") -> None:
-    engine = open_engine(settings.database_url(database)).execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+    """Not through SQLAlchemy, to which a percent sign is more than that."""
+    with closing(psycopg2.connect(settings.database_url(database).replace("+psycopg2", ""))) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
 
 
 @contextmanager
@@ -155,14 +163,92 @@ def test_several_at_once_end_as_one(provided: Settings) -> None:
     assert said == [None] * 4
 
 
-def test_a_user_who_may_not_make_roles_is_told_what_an_administrator_has_to_do(provided: Settings) -> None:
+@pytest.fixture
+def limited(provided: Settings) -> Iterator[Settings]:
+    """The platform as a user who owns its tables, and may do nothing to roles."""
     execute(provided, "CREATE ROLE limited LOGIN PASSWORD 'limited'")
+    databases = (provided.postgres_db, provided.dagster_db)
+    for database in databases:
+        execute(provided, f'ALTER DATABASE "{database}" OWNER TO limited')
+        execute(provided, OWN_ALL_TABLES, database)
     user = {"postgres_user": "limited", "postgres_password": SecretStr("limited")}
-    limited = provided.model_copy(update=user)
-    try:
-        said = provide(limited)
-    finally:
-        execute(provided, "DROP ROLE limited")
+    yield provided.model_copy(update=user)
+    for database in databases:
+        execute(provided, f"REASSIGN OWNED BY limited TO {provided.postgres_user}", database)
+        execute(provided, "DROP OWNED BY limited", database)
+    execute(provided, "DROP ROLE limited")
+
+
+def asked_of_an_administrator(said: str | None) -> list[str]:
+    """The statements of the sentence."""
     assert said is not None
-    assert "user 'limited' may not set up the role grafana_reader" in said
-    assert f"CREATE ROLE {READER} LOGIN PASSWORD '...'; ALTER ROLE {READER} SET default_transaction_read_only" in said
+    assert said.startswith(
+        "Grafana's role grafana_reader is not as it should be, and user 'limited' may not change that"
+    )
+    (run,) = re.findall(r"run, in database 'postgres': (.*;) Put a password in the place of PL_GRAFANA_PASSWORD,", said)
+    return [statement.strip() for statement in str(run).split(";")[:-1]]
+
+
+def test_a_user_who_may_not_make_roles_asks_an_administrator_for_all_that_is_needed(
+    provided: Settings, limited: Settings
+) -> None:
+    with without_the_role(provided):
+        for statement in asked_of_an_administrator(provide(limited)):
+            execute(provided, statement.replace("PL_GRAFANA_PASSWORD", PASSWORD.replace("'", "''")))
+        assert provide(limited) is None
+        with as_reader(limited, limited.postgres_db) as cursor:
+            cursor.execute("SELECT 1 FROM matches")
+            for name, value in DEFAULTS.items():
+                cursor.execute(f"SHOW {name}")
+                assert cursor.fetchone() == (value,)
+        with as_reader(limited, limited.dagster_db) as cursor:
+            cursor.execute("SELECT 1 FROM runs")
+
+
+def test_a_user_who_may_not_change_the_password_asks_for_that_alone_and_gives_the_grants(
+    provided: Settings, limited: Settings
+) -> None:
+    for database in (limited.postgres_db, limited.dagster_db):
+        execute(provided, f"DROP OWNED BY {READER}", database)
+    said = provide(limited.model_copy(update={"grafana_password": SecretStr("another")}))
+    assert asked_of_an_administrator(said) == [f"ALTER ROLE {READER} LOGIN PASSWORD 'PL_GRAFANA_PASSWORD'"]
+    with as_reader(limited, limited.postgres_db) as cursor:
+        cursor.execute("SELECT 1 FROM matches")
+
+
+def test_a_grant_that_only_an_administrator_may_give_is_asked_for_with_its_database(
+    provided: Settings, limited: Settings
+) -> None:
+    execute(provided, "CREATE TABLE of_somebody_else (id integer)", limited.postgres_db)
+    said = provide(limited)
+    assert said is not None
+    grant = f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}"
+    assert f"run, in database '{limited.postgres_db}': {grant}; Then" in said
+    execute(provided, grant, limited.postgres_db)
+    execute(provided, "GRANT SELECT ON of_somebody_else TO limited WITH GRANT OPTION", limited.postgres_db)
+    assert provide(limited) is None
+
+
+def test_a_role_that_could_not_be_made_leaves_no_password_in_the_home(provided: Settings, limited: Settings) -> None:
+    with without_the_role(provided):
+        assert "CREATE ROLE" in str(provide(limited.model_copy(update={"grafana_password": None})))
+        execute(provided, f"CREATE ROLE {READER}")
+    assert not list(limited.home.glob("grafana_password*"))
+
+
+def test_a_home_that_cannot_keep_the_password_leaves_no_role_without_one(provided: Settings) -> None:
+    home = provided.model_copy(update={"grafana_password": None})
+    (home.home / "grafana_password.new").mkdir()
+    with without_the_role(home):
+        with pytest.raises(PredictorError, match="make the home writable"):
+            provide(home)
+        execute(home, f"CREATE ROLE {READER}")  # it would be an error were it there
+
+
+def test_whoever_was_killed_before_the_role_was_there_takes_the_password_that_was_kept(provided: Settings) -> None:
+    home = provided.model_copy(update={"grafana_password": None})
+    password_file(home.home).write_text("kept by the one who was killed")
+    with without_the_role(home):
+        assert provide(home) is None
+        with as_reader(home, home.postgres_db, "kept by the one who was killed") as cursor:
+            cursor.execute("SELECT 1 FROM matches")
