@@ -24,7 +24,7 @@ from grafana.queries import (
     STANDARD_ERRORS,
     newest_metric,
 )
-from grafana.system import JOB, STUCK_MINUTES
+from grafana.system import ENDED_RUNS, STUCK_MINUTES, UNFINISHED_RUNS
 from grafana.thresholds import FORECAST_DUE_HOURS, MAX_DRIFT_SHARE, MIN_SAMPLE
 from pl_predictor.core.freshness import LONGEST_BREAK, RESULT_DUE
 
@@ -163,19 +163,16 @@ RULES: Final = (
         board="mlops-system",
         question="How did the last run of each job go?",
         sql=f"""
-        SELECT {JOB} AS job, count(*) AS failures FROM (
-            SELECT pipeline_name, status, max(end_time) FILTER (WHERE status = 'SUCCESS') OVER of_job AS succeeded,
-                end_time
-            FROM runs WHERE status IN ('SUCCESS', 'FAILURE') WINDOW of_job AS (PARTITION BY pipeline_name)
-        ) ended
-        WHERE status = 'FAILURE' AND end_time > coalesce(succeeded, 0) GROUP BY pipeline_name ORDER BY 1
+        WITH {ENDED_RUNS}
+        SELECT job, failures FROM jobs WHERE failures > 0 ORDER BY job
         """,
         above=0,
         lasting="5m",
         severity="error",
         summary="{{ $labels.job }} failed, and has not succeeded since.",
         description="""The number is how often in a row. The run's log in Dagster says why. A run of the job that
-        succeeds ends the alert; so does deleting the failed run, if nobody wants to repeat it.""",
+        succeeds ends the alert; so does deleting the failed run, if nobody wants to repeat it. Assets that a person
+        materializes by hand are no job, and of them no alert: that person sees how it went.""",
         source=DAGSTER,
     ),
     Rule(
@@ -184,13 +181,9 @@ RULES: Final = (
         board="mlops-system",
         question="Which runs are waiting or at work?",
         sql=f"""
-        WITH unfinished AS (
-            SELECT {JOB} AS job, run_id AS run, status IN ('STARTING', 'STARTED', 'CANCELING') AS at_work,
-                coalesce(to_timestamp(start_time), create_timestamp AT TIME ZONE 'UTC') AS since
-            FROM runs WHERE status IN ('NOT_STARTED', 'QUEUED', 'STARTING', 'STARTED', 'CANCELING')
-        )
+        WITH {UNFINISHED_RUNS}
         SELECT job, run, (extract(epoch FROM now() - since) / 60)::float8 AS minutes FROM unfinished
-        WHERE at_work OR NOT EXISTS (SELECT FROM unfinished WHERE at_work) ORDER BY since, run
+        WHERE stuck ORDER BY since, run
         """,
         above=STUCK_MINUTES,
         lasting="5m",

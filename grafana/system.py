@@ -35,16 +35,63 @@ STATUS = {
     "CANCELING": ("canceling", GREY),
     "NOT_STARTED": ("not started", GREY),
 }
-JOB = "CASE pipeline_name WHEN '__ASSET_JOB' THEN 'materialized by hand' ELSE pipeline_name END"
+BY_HAND = "__ASSET_JOB"
+"""What Dagster calls every run that somebody launched of assets that they chose: runs of all kinds, and no job."""
+JOB = f"CASE pipeline_name WHEN '{BY_HAND}' THEN 'materialized by hand' ELSE pipeline_name END"
 ASSET_NAME = "asset_key::jsonb->>-1"
-LATEST_CHECKS = f"""latest AS (
-    SELECT DISTINCT ON (asset_key, check_name) {ASSET_NAME} AS asset, check_name, execution_status, run_id,
-        evaluation_event::jsonb #> '{{dagster_event,event_specific_data}}' AS said,
-        evaluation_event_timestamp AT TIME ZONE 'UTC' AS judged_at
-    FROM asset_check_executions WHERE execution_status IN ('SUCCEEDED', 'FAILED')
-    ORDER BY asset_key, check_name, id DESC
+ENDED_RUNS = f"""ended AS (
+    SELECT pipeline_name AS job, status, run_id AS run, start_time, end_time,
+        max(end_time) FILTER (WHERE status = 'SUCCESS') OVER of_job AS succeeded
+    FROM runs WHERE status IN ('SUCCESS', 'FAILURE') AND pipeline_name <> '{BY_HAND}'
+    WINDOW of_job AS (PARTITION BY pipeline_name)
+), jobs AS (
+    SELECT DISTINCT ON (job) *, count(*) FILTER (WHERE end_time > coalesce(succeeded, 0)) OVER of_job AS failures
+    FROM ended WINDOW of_job AS (PARTITION BY job) ORDER BY job, end_time DESC, status DESC
 )"""
-"""The newest verdict of each check; executions without one (planned, or crashed) tell nothing."""
+"""The last run of each job that ended by itself, and how many of it have failed since one succeeded. One that a person
+canceled proves nothing; of one that a person made by hand that person knows."""
+UNFINISHED_RUNS = f"""begun AS (
+    SELECT id, {JOB} AS job, run_id AS run, status, status IN ('STARTING', 'STARTED', 'CANCELING') AS at_work,
+        coalesce(to_timestamp(start_time), create_timestamp AT TIME ZONE 'UTC') AS since
+    FROM runs WHERE status IN ('NOT_STARTED', 'QUEUED', 'STARTING', 'STARTED', 'CANCELING')
+), unfinished AS (
+    SELECT *, since < now() - interval '{STUCK_MINUTES} minutes'
+        AND (at_work OR NOT EXISTS (SELECT FROM begun WHERE at_work)) AS stuck
+    FROM begun
+)"""
+"""The runs that have not ended. One is stuck if it is at work for too long, or waits for so long while none is."""
+LATEST_CHECKS = f"""RECURSIVE named AS (
+    (SELECT asset_key, check_name FROM asset_check_executions ORDER BY asset_key, check_name LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM named, LATERAL (
+        SELECT asset_key, check_name FROM asset_check_executions e
+        WHERE (e.asset_key, e.check_name) > (named.asset_key, named.check_name) ORDER BY asset_key, check_name LIMIT 1
+    ) following
+), planned AS (
+    SELECT named.*, e.id, min(e.id) OVER of_asset AS with_others FROM named
+    LEFT JOIN asset_keys a ON a.asset_key = named.asset_key
+    LEFT JOIN asset_check_executions e ON e.asset_key = named.asset_key AND e.check_name = named.check_name
+        AND e.run_id = a.last_materialization::jsonb #>> '{{event_log_entry,run_id}}'
+    WINDOW of_asset AS (PARTITION BY named.asset_key)
+), latest AS (
+    SELECT {ASSET_NAME} AS asset, newest.* FROM planned, LATERAL (
+        SELECT e.check_name, execution_status, run_id, evaluation_event, evaluation_event_timestamp
+        FROM asset_check_executions e LEFT JOIN runs USING (run_id)
+        WHERE e.asset_key = planned.asset_key AND e.check_name = planned.check_name
+            AND e.id >= coalesce(CASE WHEN planned.id IS NULL THEN with_others END, 0)
+            AND (execution_status <> 'PLANNED' OR status IN ('SUCCESS', 'FAILURE'))
+        ORDER BY e.id DESC LIMIT 1
+    ) newest
+)"""
+"""The newest execution of each check that has a verdict, or will never have one: PLANNED, and its run is over. While
+the run is at work, or if somebody canceled it, the verdict before it stands.
+
+Dagster keeps no list of the checks that there are. Every run that materializes an asset plans all checks of it: one
+that the last such run did not plan, and that was not executed since, is not in the code any more.
+
+There are hundreds of thousands of executions, and the events in them are long. So the names are hopped through in the
+index, and each check's executions read from the newest back, which is over soon.
+"""
 
 SUCCESS = stat(
     "What share of the runs succeeded?",
@@ -76,14 +123,14 @@ QUEUE = stat(
 )
 STUCK = stat(
     "How many runs are stuck?",
-    f"""Runs that began over {STUCK_MINUTES} minutes ago and have not ended. Dagster's monitoring fails them, if the
-    daemon runs; else terminate them in Dagster.""",
+    f"""At work, or waiting while none is at work, for over {STUCK_MINUTES} minutes. Dagster's monitoring fails them, if
+    the daemon runs; else terminate them in Dagster: they are listed below.""",
     f"""
-    SELECT count(*) AS stuck FROM runs WHERE status IN ('STARTING', 'STARTED', 'CANCELING')
-        AND coalesce(to_timestamp(start_time), update_timestamp AT TIME ZONE 'UTC')
-            < now() - interval '{STUCK_MINUTES} minutes'
+    WITH {UNFINISHED_RUNS}
+    SELECT count(*) FILTER (WHERE stuck) AS stuck FROM unfinished HAVING EXISTS (SELECT FROM runs)
     """,
     steps=((0, GREEN), (1, RED)),
+    none="no run yet",
     source=DAGSTER,
 )
 HEARTBEAT = stat(
@@ -102,9 +149,14 @@ HEARTBEAT = stat(
 )
 FAILED = stat(
     "How many checks fail?",
-    """Checks whose newest verdict is a failure, warnings included: each is named below, with what it says.""",
-    f"WITH {LATEST_CHECKS} SELECT count(*) FILTER (WHERE execution_status = 'FAILED') AS failing "
-    "FROM latest HAVING count(*) > 0",
+    """Checks whose newest verdict is a failure, warnings included; and those without a verdict, because the run in
+    which they were due ended before: nobody knows how what they check is. Each is named below.""",
+    f"""
+    WITH {LATEST_CHECKS}
+    SELECT count(*) FILTER (WHERE execution_status = 'FAILED') AS failing,
+        count(*) FILTER (WHERE execution_status = 'PLANNED') AS "no verdict"
+    FROM latest HAVING count(*) > 0
+    """,
     steps=((0, GREEN), (1, AMBER), (3, RED)),
     none="no check yet",
     source=DAGSTER,
@@ -148,16 +200,14 @@ DURATIONS = bars(
 )
 LAST_RUNS = grid(
     "How did the last run of each job go?",
-    """The newest run of each job, failures first. The run leads to its log in Dagster; a failed job is an open alert
-    until a run of it succeeds.""",
+    """The last run of each job that ended by success or failure, failures first. A job is an open alert for as long as
+    it has failed since it last succeeded. What waits, was canceled or was materialized by hand does not count. The run
+    leads to its log in Dagster.""",
     f"""
-    SELECT job, status, began, lasted, run FROM (
-        SELECT DISTINCT ON (pipeline_name) {JOB} AS job, status,
-            coalesce(to_timestamp(start_time), create_timestamp AT TIME ZONE 'UTC') AS began,
-            (coalesce(end_time, extract(epoch FROM now())) - start_time)::float8 AS lasted, run_id AS run
-        FROM runs ORDER BY pipeline_name, id DESC
-    ) newest
-    ORDER BY status = 'FAILURE' DESC, began DESC
+    WITH {ENDED_RUNS}
+    SELECT job, status, failures AS "failures since", to_timestamp(succeeded) AS "last success",
+        to_timestamp(end_time) AS ended, (end_time - start_time)::float8 AS lasted, run
+    FROM jobs ORDER BY failures > 0 DESC, end_time DESC, job
     """,
     units={"lasted": SECONDS},
     links={"run": RUN},
@@ -166,16 +216,17 @@ LAST_RUNS = grid(
 )
 UNFINISHED = grid(
     "Which runs are waiting or at work?",
-    """Runs that have not ended, the oldest first. One that is older than half an hour is stuck.""",
+    f"""Runs that have not ended, stuck ones first, then the oldest. Stuck is what is at work, or waits while none is at
+    work, for over {STUCK_MINUTES} minutes.""",
     f"""
-    SELECT {JOB} AS job, status, create_timestamp AT TIME ZONE 'UTC' AS created,
-        extract(epoch FROM now() - create_timestamp AT TIME ZONE 'UTC')::float8 AS age, run_id AS run
-    FROM runs WHERE status IN ('QUEUED', 'NOT_STARTED', 'STARTING', 'STARTED', 'CANCELING')
-    ORDER BY create_timestamp, id LIMIT 100
+    WITH {UNFINISHED_RUNS}
+    SELECT job, CASE WHEN stuck THEN 'STUCK' ELSE status END AS state, since,
+        extract(epoch FROM now() - since)::float8 AS age, run
+    FROM unfinished ORDER BY stuck DESC, since, id LIMIT 100
     """,
     units={"age": SECONDS},
     links={"run": RUN},
-    colours={"status": STATUS},
+    colours={"state": {"STUCK": ("stuck", RED), **STATUS}},
     source=DAGSTER,
 )
 DAEMON = grid(
@@ -192,16 +243,21 @@ DAEMON = grid(
 )
 CHECKS = grid(
     "Which checks fail, and what do they say?",
-    """The newest verdict of each failing check, errors first. A warning may be bad luck; an error of quality or drift
-    retrains, one of the feed stops what comes after it.""",
+    """The newest verdict of each failing check, errors first, then the checks without one. A warning may be bad luck;
+    an error of quality or drift retrains, one of the feed stops what comes after it. Without a verdict see why the run
+    failed. A check that is not in the code any more goes when its asset is materialized.""",
     f"""
     WITH {LATEST_CHECKS}
-    SELECT asset, check_name AS "check", split_part(said #>> '{{severity,__enum__}}', '.', 2) AS severity,
-        said->>'description' AS verdict, judged_at AS since, run_id AS run
-    FROM latest WHERE execution_status = 'FAILED' ORDER BY severity, judged_at DESC, "check"
+    SELECT asset, check_name AS "check", CASE execution_status WHEN 'PLANNED' THEN 'NONE'
+            ELSE split_part(said #>> '{{severity,__enum__}}', '.', 2) END AS severity,
+        CASE execution_status WHEN 'PLANNED' THEN 'the run ended before it could judge'
+            ELSE said->>'description' END AS verdict,
+        evaluation_event_timestamp AT TIME ZONE 'UTC' AS "last look", run_id AS run
+    FROM latest, LATERAL (SELECT evaluation_event::jsonb #> '{{dagster_event,event_specific_data}}' AS said) event
+    WHERE execution_status <> 'SUCCEEDED' ORDER BY execution_status, severity, "last look" DESC, "check"
     """,
     links={"asset": ASSET, "run": RUN},
-    colours={"severity": {"ERROR": ("error", RED), "WARN": ("warning", AMBER)}},
+    colours={"severity": {"ERROR": ("error", RED), "WARN": ("warning", AMBER), "NONE": ("no verdict", GREY)}},
     source=DAGSTER,
 )
 ASSETS = grid(

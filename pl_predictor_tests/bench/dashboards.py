@@ -1,34 +1,45 @@
-"""How long the boards' queries over the platform's tables take: run as a process of its own, which prints JSON.
+"""How long all that Grafana asks takes, boards and alert rules, as its role: run as a process of its own, with a home
+that is not there yet, which prints JSON.
 
-The tables are filled as ten seasons of forecasts and a year by the hour would fill them: of 31 seasons of matches those
-of the last ten are forecast on the ten days before them by the version that serves then, and by version 1, which
-shadows all the time; scores of two versions and of the bets every hour of the last year, drift every six hours. Rows
-are made in the database: whether what is in them is true does not matter here.
+The platform's tables are filled as ten seasons of forecasts and a year by the hour would fill them: of 31 seasons of
+matches those of the last ten are forecast on the ten days before them by the version that serves then, and by version
+1, which shadows all the time; scores of two versions and of the bets every hour of the last year, drift every six
+hours. Rows are made in the database: whether what is in them is true does not matter here. Dagster's are those of
+`dagster_year`.
 """
 
 import json
 import statistics
-import tempfile
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import click
 from sqlalchemy import Engine, text
 
+from pl_predictor import migrations
 from pl_predictor.core.betting_scores import BANDS, BLIND, BLIND_PRICES, OUTCOME_SLICES
 from pl_predictor.core.betting_scores import METRICS as BET_METRICS
 from pl_predictor.core.evidence import RECENT
 from pl_predictor.core.features import FEATURES
 from pl_predictor.core.matches import MAX_ODDS, PRE_MATCH_ODDS
 from pl_predictor.core.scoring import METRICS
-from pl_predictor.settings import MODEL_NAME
+from pl_predictor.services.postgres_server import PostgresServer
+from pl_predictor.settings import MODEL_NAME, Settings
+from pl_predictor.storage.connection import create_databases, open_engine
 from pl_predictor.storage.matches import MatchStorage
-from pl_predictor_tests.bench.feed import migrated
+from pl_predictor_tests.bench import dagster_year
 from pl_predictor_tests.bench.many_matches import many_matches
-from pl_predictor_tests.bench.terminal import progress
-from pl_predictor_tests.grafana.grafana import DATA, Question, distinct
+from pl_predictor_tests.bench.terminal import NotMeasured, progress
+from pl_predictor_tests.conftest import free_port, fresh_settings
+from pl_predictor_tests.grafana.alerting import asks, node, rules
+from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, ask, connected, database, distinct
 from pl_predictor_tests.grafana.macros import View, expanded
+from pl_predictor_tests.grafana.season import readable
+from pl_predictor_tests.integration.platform import run_from_nothing, using
 
 SEASONS, FIRST, SHADOW = 10, 2014, "1"
 END = datetime(2024, 6, 1, tzinfo=timezone.utc)
@@ -144,29 +155,67 @@ def fill(engine: Engine) -> None:
         connection.execute(text("VACUUM ANALYZE"))
 
 
-def milliseconds(engine: Engine, question: Question, view: View) -> float:
-    """The median time of one query, its rows read."""
-    sql, took = expanded(question.sql, view).replace("%", "%%"), []
-    with engine.connect() as connection:
+def milliseconds(settings: Settings, source: str, sql: str) -> float:
+    """The median time of one query as Grafana's role, its rows read."""
+    took = []
+    with connected(settings, source) as connection:
         for _ in range(RUNS):
             began = time.perf_counter()
-            connection.exec_driver_sql(sql).fetchall()
+            ask(connection, sql)
             took.append(1000 * (time.perf_counter() - began))
     return statistics.median(took)
 
 
-def slowest(engine: Engine) -> dict[str, object]:
+def asked() -> Iterator[tuple[str, str, str]]:
+    """The name, the source and the SQL of all that Grafana asks: the boards' queries in each view, and the rules'."""
+    for question in distinct():
+        for name, view in (VIEWS if question.source == DATA else by_the_clock()).items():
+            yield f"{question}, {name}", question.source, expanded(question.sql, view)
+    for rule in rules():
+        yield f"rule {rule['uid']}", asks(rule), node(rule, "A")["model"]["rawSql"]
+
+
+def by_the_clock() -> dict[str, View]:
+    """How the board of the machinery is looked at, whose time is the clock's."""
+    now = datetime.now(timezone.utc)
+    return {"a year": View(now - YEAR, now, "6h", CHOSEN), "a week": View(now - timedelta(days=7), now, "10m", CHOSEN)}
+
+
+def slowest(settings: Settings) -> dict[str, object]:
     """The slowest of all queries: its time, and which it is."""
-    asked = [(question, name) for question in distinct() if question.source == DATA for name in VIEWS]
-    found = sorted(((milliseconds(engine, each, VIEWS[name]), f"{each}, {name}") for each, name in asked), reverse=True)
+    found = sorted(((milliseconds(settings, *query), name) for name, *query in asked()), reverse=True)
     for took, name in found[:10]:
         progress(f"{took:7.1f} ms  {name}")
+    rows = {source: _rows(settings, database(settings, source)) for source in (DATA, DAGSTER)}
+    return {"ms": found[0][0], "query": found[0][1], "queries": len(found), "rows": rows}
+
+
+def _rows(settings: Settings, name: str) -> int:
+    engine = open_engine(settings.database_url(name))
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT sum(n_live_tup) FROM pg_stat_user_tables")).scalar_one()
-    return {"ms": found[0][0], "query": found[0][1], "queries": len(asked), "rows": int(rows)}
+    engine.dispose()
+    return int(rows)
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[Settings]:
+    """Settings of a platform whose tables and whose Dagster's are full, and which Grafana may read."""
+    with PostgresServer(folder, port=free_port()).lease() as address:
+        lived = fresh_settings(folder, address)
+        once = run_from_nothing("run", env=using(lived))
+        if once.returncode:
+            raise NotMeasured(once.stderr)
+        dagster_year.fill(lived)
+        full = lived.model_copy(update={"postgres_db": "bench"})
+        create_databases(full.database_url("postgres"), [full.postgres_db])
+        engine = open_engine(full.database_url(full.postgres_db))
+        migrations.upgrade(engine)
+        fill(engine)
+        engine.dispose()
+        yield readable(full)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="pl_predictor_bench_") as home, migrated(Path(home)) as database:
-        fill(database)
-        click.echo(json.dumps(slowest(database)))
+    with filled(Path(sys.argv[1])) as platform:
+        click.echo(json.dumps(slowest(platform)))

@@ -10,9 +10,12 @@ from dagster._core.scheduler.instigation import InstigatorType, TickData, TickSt
 from dagster_shared.error import SerializableErrorInfo
 
 from pl_predictor.settings import Settings
+from pl_predictor_tests.grafana.alerting import evaluate, rule
 from pl_predictor_tests.grafana.grafana import answer, questions, shape_faults
-from pl_predictor_tests.grafana.world import BOARD, World, today
+from pl_predictor_tests.grafana.world import BOARD, BY_HAND, EARLIER_CODE, World, today
 
+LAST_RUNS = "How did the last run of each job go?"
+FAILING, WHICH_CHECKS = "How many checks fail?", "Which checks fail, and what do they say?"
 OF_THE_BOARD = [question for question in questions() if question.board == BOARD]
 
 
@@ -31,14 +34,35 @@ def test_the_share_of_runs_that_succeeded_counts_those_that_ended(world: World) 
 
 
 def test_the_last_run_of_each_job_is_shown_and_failures_come_first(world: World) -> None:
-    world.run("shaky", "broken")
+    for outcome in ("good", "broken"):
+        world.run("shaky", outcome)
     passed, failed = world.run("steady"), world.run("shaky", "broken")
-    frame = world.ask("How did the last run of each job go?")
-    assert [row[:2] for row in frame.rows] == [("shaky", "FAILURE"), ("steady", "SUCCESS")]
+    frame = world.ask(LAST_RUNS)
+    assert [row[:3] for row in frame.rows] == [("shaky", "FAILURE", 2), ("steady", "SUCCESS", 0)]
     assert frame.column("run") == [failed, passed]
-    began = frame.column("began")
-    assert all(abs(datetime.now(timezone.utc) - moment) < timedelta(minutes=1) for moment in began)
+    ended, succeeded = frame.column("ended"), frame.column("last success")
+    assert all(abs(datetime.now(timezone.utc) - moment) < timedelta(minutes=1) for moment in ended)
+    assert succeeded[0] < ended[0]
+    assert succeeded[1] == ended[1]
     assert all(0 < seconds < 60 for seconds in frame.column("lasted"))
+
+
+def test_a_job_that_fails_is_shown_for_as_long_as_its_alert_whatever_waits_or_was_canceled_since(world: World) -> None:
+    failed = world.run("shaky", "broken")
+    for status in (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.CANCELED):
+        world.begin(status, job="shaky")
+    assert [(row[:3], row[-1]) for row in world.ask(LAST_RUNS).rows] == [(("shaky", "FAILURE", 1), failed)]
+    assert evaluate(world.settings, rule("pipeline-failing")).values == (1,)
+    world.run("shaky")
+    assert [row[:3] for row in world.ask(LAST_RUNS).rows] == [("shaky", "SUCCESS", 0)]
+    assert evaluate(world.settings, rule("pipeline-failing")).values == ()
+
+
+def test_what_a_person_materializes_by_hand_is_no_job_that_fails(world: World) -> None:
+    world.run(BY_HAND, "broken")
+    assert world.value("What share of the runs succeeded?") == 0
+    assert world.ask(LAST_RUNS).rows == []
+    assert evaluate(world.settings, rule("pipeline-failing")).values == ()
 
 
 def test_the_queue_is_as_old_as_its_oldest_run(world: World) -> None:
@@ -46,14 +70,34 @@ def test_the_queue_is_as_old_as_its_oldest_run(world: World) -> None:
     world.begin(dg.DagsterRunStatus.QUEUED, minutes_ago=20)
     world.begin(dg.DagsterRunStatus.QUEUED)
     assert world.value("How long has the oldest queued run waited?") == pytest.approx(1200, abs=30)
-    assert world.ask("Which runs are waiting or at work?").column("status") == ["QUEUED", "QUEUED"]
+    assert world.ask("Which runs are waiting or at work?").column("state") == ["QUEUED", "QUEUED"]
 
 
-def test_a_run_that_began_long_ago_is_stuck_and_one_at_work_is_not(world: World) -> None:
-    world.begin(dg.DagsterRunStatus.STARTED, minutes_ago=29)
+def test_without_any_run_nobody_knows_whether_one_is_stuck(world: World) -> None:
+    assert world.value("How many runs are stuck?") is None
+    world.run("steady")
     assert world.value("How many runs are stuck?") == 0
-    world.begin(dg.DagsterRunStatus.STARTED, minutes_ago=31)
-    assert world.value("How many runs are stuck?") == 1
+
+
+@pytest.mark.parametrize(
+    ("begun", "states"),
+    [
+        ([("STARTED", 29)], ["STARTED"]),
+        ([("STARTED", 31)], ["STUCK"]),
+        ([("QUEUED", 31)], ["STUCK"]),
+        ([("QUEUED", 40), ("STARTED", 29)], ["QUEUED", "STARTED"]),
+        ([("QUEUED", 40), ("STARTED", 31)], ["STUCK", "QUEUED"]),
+    ],
+    ids=["at work", "at work for long", "waiting for nothing", "waiting for work", "waiting for what is stuck"],
+)
+def test_a_run_is_stuck_in_the_number_and_in_the_list_if_the_alert_says_so(
+    world: World, begun: list[tuple[str, int]], states: list[str]
+) -> None:
+    for status, minutes in begun:
+        world.begin(dg.DagsterRunStatus[status], minutes_ago=minutes)
+    assert world.ask("Which runs are waiting or at work?").column("state") == states
+    assert world.value("How many runs are stuck?") == states.count("STUCK")
+    assert len(evaluate(world.settings, rule("run-stuck")).fires) == states.count("STUCK")
 
 
 def test_a_daemon_that_stopped_falls_silent_and_one_that_lives_does_not(world: World) -> None:
@@ -79,10 +123,38 @@ def test_a_failing_check_is_shown_with_what_it_says_until_it_passes(world: World
     assert world.ask("Which checks fail, and what do they say?").rows == []
 
 
-def test_a_check_that_crashed_leaves_the_verdict_before_it(world: World) -> None:
+def test_a_check_whose_run_failed_before_it_judged_has_no_verdict_until_it_judges(world: World) -> None:
     world.run("steady")
-    world.run("steady", "broken")  # its check is planned, and never judged
-    assert world.value("How many checks fail?") == 0
+    assert world.ask(FAILING).rows == [(0, 0)]
+    run = world.run("steady", "broken")
+    assert world.ask(FAILING).rows == [(0, 1)]
+    (row,) = world.ask(WHICH_CHECKS).rows
+    assert row[:4] == ("thing", "sound", "NONE", "the run ended before it could judge")
+    assert row[-1] == run
+    world.run("steady", "warned")
+    assert world.ask(FAILING).rows == [(1, 0)]
+
+
+def test_the_verdict_before_stands_while_a_run_is_at_work_and_if_it_is_canceled(world: World) -> None:
+    world.run("steady", "warned")
+    run = world.run("steady")
+    world.execute("UPDATE asset_check_executions SET execution_status = 'PLANNED' WHERE run_id = :run", run=run)
+    for status, found in (("STARTED", (1, 0)), ("CANCELED", (1, 0)), ("FAILURE", (0, 1))):
+        world.execute("UPDATE runs SET status = :status WHERE run_id = :run", status=status, run=run)
+        assert world.ask(FAILING).rows == [found], status
+
+
+def test_a_check_that_is_not_in_the_code_any_more_goes_when_its_asset_is_materialized(world: World) -> None:
+    world.run("steady", "warned", EARLIER_CODE)
+    assert world.ask(WHICH_CHECKS).column("check") == ["of_old", "sound"]
+    world.run("look", "good", EARLIER_CODE)  # a look at one check says nothing of the other
+    assert world.ask(WHICH_CHECKS).column("check") == ["of_old"]
+    world.run("steady", "broken")  # nor does a run that materializes nothing
+    assert world.ask(WHICH_CHECKS).column("check") == ["of_old", "sound"]
+    world.run("steady")
+    assert world.ask(FAILING).rows == [(0, 0)]
+    world.run("steady", "good", EARLIER_CODE)
+    assert world.ask(WHICH_CHECKS).column("check") == ["of_old"]
 
 
 def test_runs_are_counted_by_state_and_their_durations_by_job(world: World) -> None:

@@ -33,9 +33,20 @@ def sound(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     )
 
 
-DEFINITIONS = dg.Definitions(
-    [thing], asset_checks=[sound], jobs=[dg.define_asset_job(name, "*") for name in ("steady", "shaky")]
+@dg.asset_check(asset=thing)
+def of_old() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=False, description="nobody asks any more")
+
+
+JOBS = [dg.define_asset_job(name, "*") for name in ("steady", "shaky")]
+CODE = dg.Definitions([thing], asset_checks=[sound], jobs=JOBS)
+EARLIER_CODE = dg.Definitions(
+    [thing],
+    asset_checks=[sound, of_old],
+    jobs=[*JOBS, dg.define_asset_job("look", dg.AssetSelection.checks(sound))],
 )
+"""With one more check, and a job that executes the other one alone."""
+BY_HAND = "__ASSET_JOB"
 
 
 class World:
@@ -44,17 +55,16 @@ class World:
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self.settings, self.instance = readable(settings), instance
 
-    def run(self, job: str, outcome: str = "good") -> str:
+    def run(self, job: str, outcome: str = "good", code: dg.Definitions = CODE) -> str:
         """A run to its end; its id."""
-        definition = DEFINITIONS.resolve_job_def(job)
+        definition = code.resolve_job_def(job)
         done = definition.execute_in_process(instance=self.instance, tags={OUTCOME: outcome}, raise_on_error=False)
         return done.run_id
 
-    def begin(self, status: dg.DagsterRunStatus, *, minutes_ago: float = 0) -> str:
+    def begin(self, status: dg.DagsterRunStatus, *, job: str = "steady", minutes_ago: float = 0) -> str:
         """A run that has come as far as `status`, and no further; its id."""
-        origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), "steady")
-        job = DEFINITIONS.resolve_job_def("steady")
-        run = self.instance.create_run_for_job(job, status=status, remote_job_origin=origin)
+        origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), job)
+        run = self.instance.create_run_for_job(CODE.resolve_job_def(job), status=status, remote_job_origin=origin)
         self.execute(
             "UPDATE runs SET create_timestamp = create_timestamp - make_interval(mins => :m), "
             "start_time = CASE WHEN :started THEN extract(epoch FROM now()) - :m * 60 END WHERE run_id = :run",
