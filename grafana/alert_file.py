@@ -10,7 +10,8 @@ from typing import Any, Final
 import yaml
 
 from grafana.alerts import REMOVED, Rule
-from grafana.house import TAG, query
+from grafana.board import TAG
+from grafana.house import query
 from grafana.queries import of_the_one_model
 
 PATH: Final = Path("provisioning/alerting/rules.yaml")

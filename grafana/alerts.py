@@ -234,7 +234,7 @@ RULES: Final = (
         uid="daemon-dead",
         title="The daemon has stopped",
         board="mlops-system",
-        question="When did the daemon last give a sign of life?",
+        question="For how long is the daemon silent?",
         sql="""
         SELECT extract(epoch FROM now() - max("timestamp" AT TIME ZONE 'UTC'))::float8 AS silence
         FROM daemon_heartbeats HAVING count(*) > 0

@@ -2,19 +2,20 @@
 
 from typing import Any
 
+from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
-    BLUE,
     COUNT,
     GREEN,
     GREY,
     NUMBER,
-    OF_VERSION,
+    PERCENT,
     RED,
     RUN,
     SHARE,
-    Board,
-    Row,
+    UNITS,
+    VERSION,
+    Column,
     aside,
     grid,
     interval,
@@ -25,6 +26,7 @@ from grafana.queries import BETTING_SCORES, MODEL, NOW, OUTCOME, REPLAY
 from grafana.shared import RETRAINING
 
 NO_BET = "no bet settled yet"
+WIDE = Column(width=150)
 GAIN = ((-99, AMBER), (0, GREEN))
 ON = OUTCOME.format("outcome")
 
@@ -122,6 +124,7 @@ BANKROLL_LINE = lines(
     WHERE $__timeFilter(settled_at)
     ORDER BY 1, 2, {IN_ORDER}
     """,
+    decimals=2,
 )
 PROFIT = lines(
     "On which results was it won and lost?",
@@ -137,6 +140,7 @@ PROFIT = lines(
     WHERE $__timeFilter(settled_at)
     ORDER BY 1, 2, {IN_ORDER}
     """,
+    decimals=2,
 )
 DRAWDOWN_LINE = lines(
     "How deep were the falls?",
@@ -185,13 +189,14 @@ CLV_LINE = lines(
     "How does the closing line value develop?",
     """Of all bets settled by then, with its 95 % interval. Steadily over 0 is skill in choosing prices; a line that
     sinks towards 0 says that it is lost. Empty where the source has no closing odds.""",
-    _over_time(("clv", "value", "value"), ("clv", "low", "at least"), ("clv", "high", "at most")),
+    _over_time(("clv", "value", "closing line value"), ("clv", "low", "at least"), ("clv", "high", "at most")),
     unit=SHARE,
 )
 BY_KIND = grid(
     "Which bets earn, by result and by odds?",
     """Bets that were won or lost, of all time. Earned is profit per staked unit, with its 95 % interval where there are
-    five match days; won is to be compared with what the odds imply. Few bets say nothing, whatever they earned.""",
+    five match days; won is to be compared with what the odds implied; CLV is the closing line value. Few bets say
+    nothing, whatever they earned.""",
     f"""
     WITH {BETTING_SCORES}
     SELECT slice AS bets, max(n) FILTER (WHERE metric = 'profit') AS n,
@@ -200,12 +205,15 @@ BY_KIND = grid(
         max(high) FILTER (WHERE metric = 'yield') AS "at most",
         max(value) FILTER (WHERE metric = 'claimed_value') AS claimed,
         max(value) FILTER (WHERE metric = 'hit_rate') AS won,
-        max(value) FILTER (WHERE metric = 'hit_rate_implied') AS "odds imply",
-        max(value) FILTER (WHERE metric = 'clv') AS "closing line value"
+        max(value) FILTER (WHERE metric = 'hit_rate_implied') AS implied,
+        max(value) FILTER (WHERE metric = 'clv') AS "CLV"
     FROM scores WHERE slice IN ('all', 'home wins', 'draws', 'away wins') OR slice LIKE 'odds %'
     GROUP BY slice ORDER BY array_position(ARRAY['all', 'home wins', 'draws', 'away wins'], slice::text), slice
     """,
-    units=dict.fromkeys(("earned", "at least", "at most", "claimed", "won", "odds imply", "closing line value"), SHARE),
+    {
+        **{"bets": WIDE, "staked": UNITS, "profit": UNITS},
+        **dict.fromkeys(("earned", "at least", "at most", "claimed", "won", "implied", "CLV"), PERCENT),
+    },
     none=NO_BET,
 )
 BLIND = grid(
@@ -221,7 +229,7 @@ BLIND = grid(
     FROM scores WHERE metric = 'yield' AND (slice = 'all' OR slice LIKE 'blind %' OR slice LIKE 'our choice%')
     ORDER BY slice <> 'all', slice NOT LIKE 'our choice%', slice
     """,
-    units=dict.fromkeys(("earned", "at least", "at most"), SHARE),
+    {"bets": WIDE, **dict.fromkeys(("earned", "at least", "at most"), PERCENT)},
     none=NO_BET,
 )
 RECENT = grid(
@@ -236,10 +244,12 @@ RECENT = grid(
         AND $__timeFilter(settled_at)
     ORDER BY {IN_ORDER} LIMIT 100
     """,
-    units={"probability": SHARE, "claimed": SHARE},
-    links={"version": OF_VERSION, "run": RUN},
+    {
+        **{"probability": PERCENT, "odds": UNITS, "claimed": PERCENT, "version": VERSION, "run": RUN},
+        **dict.fromkeys(("stake", "profit", "bankroll"), UNITS),
+        "settlement": Column(words={"won": ("won", GREEN), "lost": ("lost", "text"), "void": ("void", GREY)}),
+    },
     none="no bet settled in this time",
-    colours={"settlement": {"won": ("won", GREEN), "lost": ("lost", AMBER), "void": ("void", GREY)}},
 )
 OPEN = grid(
     "Which bets are open?",
@@ -251,8 +261,10 @@ OPEN = grid(
     FROM bets WHERE settlement IS NULL AND model_name = {MODEL} AND replay = {REPLAY}
     ORDER BY kickoff, home_team
     """,
-    units={"probability": SHARE, "claimed": SHARE},
-    links={"version": OF_VERSION, "run": RUN},
+    {
+        **{"probability": PERCENT, "odds": UNITS, "claimed": PERCENT, "stake": UNITS},
+        **{"version": VERSION, "run": RUN},
+    },
     none="no bet is open",
 )
 VALUE = grid(
@@ -267,10 +279,11 @@ VALUE = grid(
     FROM market_edges WHERE kickoff > {NOW} AND replay = {REPLAY}
     ORDER BY verdict <> 'value', edge DESC NULLS LAST, kickoff, home_team, position(outcome IN 'HDA')
     """,
-    units={"we say": SHARE, "market says": SHARE, "value": SHARE},
-    links={"version": OF_VERSION, "run": RUN},
+    {
+        **{"we say": PERCENT, "market says": PERCENT, "odds": UNITS, "value": PERCENT, "version": VERSION, "run": RUN},
+        "verdict": Column(words={"value": ("worth a bet", GREEN)}, wrap=True),
+    },
     none="no fixture is known",
-    colours={"verdict": {"value": ("worth a bet", GREEN), "no odds": ("no odds", BLUE)}},
 )
 
 
@@ -282,7 +295,8 @@ def dashboard() -> Board:
         "Bets on paper, never a real one: what they won, whether that is more than luck, and what is there to bet on. "
         "Money is in units.",
         [
-            Row("The ledger now", [RETURN, CLAIM, CLV, BANKROLL, DRAWDOWN], height=6, widths=(6, 4, 6, 4, 4)),
+            Row("The ledger now", [BANKROLL, DRAWDOWN, RETURN], 4),
+            Row("What its bets are worth", [CLAIM, CLV], 4),
             Row("Over time", [BANKROLL_LINE, PROFIT, DRAWDOWN_LINE]),
             Row("Luck or skill", [CLAIM_LINE, CLV_LINE]),
             Row("Where it comes from", [BY_KIND, BLIND], height=9, widths=(14, 10)),

@@ -1,27 +1,33 @@
 """The board of drift: do the latest matches still look like those that the champion was trained on?"""
 
+from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
+    DAYS,
     GREEN,
-    OF_VERSION,
+    NATS,
+    PERCENT,
+    PROSE,
     RED,
+    REPORT,
     REPORTS,
     SHARE,
     TEXT,
-    WRITTEN,
-    Board,
-    Row,
-    absent,
+    UNITS,
+    VERSION,
+    Column,
     grid,
     lines,
     stat,
     states,
 )
-from grafana.queries import CHAMPION, DRIFT_NOW, DRIFT_SHARE, MODEL, NOW, record
-from grafana.shared import DRIFT_ONSETS, DRIFT_STEPS, MODEL_CHOICE, OUTAGES, RETRAINING, variables
+from grafana.queries import CHAMPION, DRIFT_SHARE, MODEL, NOW, record
+from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, drift_stat, variables
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_SAMPLE
 
 NO_CHECK = "not checked yet"
+LONGEST_BREAK = 21 * 24 * 3600 * 1000
+"""Milliseconds without a match over which no line is drawn: the summer."""
 NEWEST = f"""newest AS (
     SELECT column_name, score, threshold, effect_size, drifted, method, current_n, reference_n, model_version
     FROM drift_scores WHERE model_name = {MODEL} AND model_version = {CHAMPION} AND as_of = (
@@ -30,16 +36,11 @@ NEWEST = f"""newest AS (
 )"""
 """The columns of the champion's newest check."""
 
-SHARE_NOW = stat(
+SHARE_NOW = drift_stat(
     "How much has drifted?",
     f"""Drifted share of the compared columns at the newest check of the champion. Over {MAX_DRIFT_SHARE:.0%} the check
     fails and the platform trains again by itself, unless a cooldown or too few new results forbid it.""",
-    DRIFT_NOW,
-    unit=SHARE,
-    steps=DRIFT_STEPS,
-    none=NO_CHECK,
-    decimals=0,
-).mappings([absent(f"under {MIN_SAMPLE} matches")])
+)
 AGE = stat(
     "How old is the newest check?",
     """Days between the newest check, of whichever version served then, and the platform's now (in a replay the moment
@@ -47,7 +48,7 @@ AGE = stat(
     Dagster.""",
     f"SELECT extract(epoch FROM {NOW} - max(as_of))::float8 / 86400 AS days FROM model_metrics "
     f"WHERE metric_type = 'drift_share' AND model_name = {MODEL} HAVING count(*) > 0",
-    unit="d",
+    unit=DAYS,
     steps=((-1, GREEN), (1, AMBER), (14, RED)),
     none=NO_CHECK,
     decimals=1,
@@ -89,17 +90,20 @@ TIMELINE = states(
 SCORES = grid(
     "How far has each column moved?",
     """The newest check, the most suspicious first. Effect size is the shift of the mean in standard deviations of the
-    training window: under 0.2 is small whatever the p-value says, over 0.5 is large.""",
+    training window: under 0.2 is small whatever the p-value says, over 0.5 is large. Recent and training are the
+    matches compared.""",
     f"""
     WITH {NEWEST}
     SELECT column_name AS "column", score AS "p-value", threshold, effect_size AS "effect size",
-        CASE WHEN drifted THEN 'drifted' ELSE 'alike' END AS verdict, method, current_n AS "recent matches",
-        reference_n AS "training matches", model_version AS version
+        CASE WHEN drifted THEN 'drifted' ELSE 'alike' END AS verdict, method, current_n AS recent,
+        reference_n AS training, model_version AS version
     FROM newest ORDER BY score, column_name
     """,
-    links={"column": REPORTS, "version": OF_VERSION},
+    {
+        **{"column": REPORTS, "p-value": NATS, "threshold": NATS, "effect size": UNITS, "version": VERSION},
+        "verdict": Column(words={"drifted": ("drifted", RED), "alike": ("alike", GREEN)}),
+    },
     none=NO_CHECK,
-    colours={"verdict": {"drifted": ("drifted", RED), "alike": ("alike", GREEN)}},
 )
 EFFECTS = lines(
     "How does each feature move?",
@@ -112,6 +116,7 @@ EFFECTS = lines(
         AND $__timeFilter(as_of)
     ORDER BY 1, 2, as_of DESC, length(model_version) DESC, model_version DESC
     """,
+    decimals=2,
     limits=((-0.5, AMBER), (0.5, AMBER)),
 )
 PREDICTION_DRIFT = lines(
@@ -125,6 +130,7 @@ PREDICTION_DRIFT = lines(
         AND $__timeFilter(as_of)
     ORDER BY 1, 2, as_of DESC, length(model_version) DESC, model_version DESC
     """,
+    decimals=2,
     limits=((-0.5, AMBER), (0.5, AMBER)),
 )
 MISSING = lines(
@@ -140,7 +146,7 @@ MISSING = lines(
     GROUP BY 1, 2 ORDER BY 1, 2
     """,
     unit=SHARE,
-)
+).insert_nulls(LONGEST_BREAK)
 CHECKS = grid(
     "What did the recent checks find?",
     """A row a check, the newest first. The report leads to Evidently's, in MLflow.""",
@@ -156,8 +162,7 @@ CHECKS = grid(
     WHERE m.metric_type = 'drift_share' AND m.model_name = {MODEL} AND $__timeFilter(m.as_of)
     ORDER BY m.as_of DESC, m.id DESC LIMIT 50
     """,
-    units={"share": SHARE},
-    links={"version": OF_VERSION, "report": WRITTEN},
+    {"version": VERSION, "share": PERCENT, "drifted": PROSE, "report": REPORT},
     none="no check in this time",
 )
 
@@ -172,7 +177,7 @@ def dashboard() -> Board:
         [
             Row("The newest check", [SHARE_NOW, AGE, COMPARED, WORST], height=5),
             Row("Over time", [SHARE_LINES, TIMELINE], height=10),
-            Row("Column by column", [SCORES, EFFECTS], height=10),
+            Row("Column by column", [SCORES, EFFECTS], 10, (14, 10)),
             Row("Forecasts and missing values", [PREDICTION_DRIFT, MISSING]),
             Row("Checks", [CHECKS]),
         ],

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana import alert_file, betting, drift, overview, performance, predictions, system
 from grafana.alerts import RULES
-from grafana.house import Addresses, Board
+from grafana.board import Addresses, Board
 from grafana.queries import of_the_one_model
 from grafana.shared import MODEL_CHOICE
 

@@ -1,8 +1,9 @@
-"""The house style: how a panel, a variable, an annotation and a board are made. What they ask is the dashboards'.
+"""The house style: how a panel is made. What it asks is the dashboards'.
 
 A panel is a question (its title), what to make of the answer (its description), and SQL. Whatever Grafana would do
-wrongly by default is set here once: legends are shown, a stat that has no row is grey and says so, SQL is written and
-not clicked together. Makers return the SDK's builders, so that a dashboard can add what only one panel needs.
+wrongly by default is set here once: legends are shown, a stat that has no row is grey and says so, what has no
+threshold is not green, limits are within the picture, SQL is written and not clicked together. Makers return the SDK's
+builders, so that a dashboard can add what only one panel needs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,17 +24,19 @@ from grafana.queries import ONLY
 DATA, DAGSTER = "mlops-pg", "dagster-pg"
 """uids of the data sources: the platform's tables, and Dagster's."""
 POSTGRES: Final = "grafana-postgresql-datasource"
-TAG: Final = "pl_predictor"
-SCHEMA_VERSION: Final = 42
 
 GREY, RED, AMBER, GREEN, BLUE, PURPLE = "#808080", "red", "orange", "green", "blue", "purple"
-SHARE, NUMBER, COUNT, SECONDS, DAYS, TEXT = "percentunit", "none", "short", "s", "d", "string"
-
-EMPTY: Final = "-"
-"""A cell of a table in which there is nothing."""
+SHARE, NUMBER, COUNT, SECONDS, TEXT = "percentunit", "none", "short", "s", "string"
+DAYS: Final = "suffix: days"
+"""Grafana's own unit would make weeks of them, which no text and no threshold speaks of."""
+MOMENT: Final = "time:YYYY-MM-DD HH:mm"
+SERIES: Final = {"_market": BLUE, "expected|at least|at most|claimed|began with": GREY}
+"""Colours of lines by what their names hold: whatever else is drawn, these are what it is compared with."""
 
 Steps = Sequence[tuple[float, str]]
-"""From which value on which colour; what has no value is grey."""
+"""From which value on which colour; what has no value is grey, or in a table as all text."""
+Words = Mapping[str, tuple[str, str]]
+"""Value to text and colour."""
 Panel = Any
 """A builder of the SDK's for one kind of panel; they share their methods and no base class."""
 
@@ -50,7 +53,7 @@ def query(source: str, sql: str, shape: str, ref: str) -> dict[str, Any]:
     }
 
 
-class _Sql(Builder[Dataquery]):
+class Sql(Builder[Dataquery]):
     """A query in the shape of Grafana's PostgreSQL data source, which the SDK has no class for."""
 
     def __init__(self, source: str, sql: str, shape: str, ref: str) -> None:
@@ -78,7 +81,7 @@ def reference(source: str) -> kinds.DataSourceRef:
 
 def _panel(panel: Panel, title: str, says: str, sql: str, *, shape: str, source: str, none: str = "no data") -> Panel:
     described = panel.title(title).description(" ".join(says.split())).no_value(none).datasource(reference(source))
-    return described.targets([_Sql(source, sql, shape, "A")])
+    return described.targets([Sql(source, sql, shape, "A")])
 
 
 def stat(
@@ -94,7 +97,7 @@ def stat(
 ) -> Panel:
     """One row of one or more values, in large. steps: none for grey; none: what is said where there is no row."""
     panel = _panel(stats.Panel(), title, says, sql, shape="table", source=source, none=none)
-    panel = panel.mappings([absent(none)]).thresholds(_thresholds(steps)).unit(unit)
+    panel = panel.mappings([_absent(none)]).thresholds(_thresholds(steps)).unit(unit)
     fields = "/.*/" if unit == TEXT else ""
     panel = panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields(fields))
     panel = panel.color_mode(kinds.BigValueColorMode.VALUE).graph_mode(kinds.BigValueGraphMode.NONE)
@@ -104,26 +107,29 @@ def stat(
 def aside(panel: Panel, column: str, unit: str | None = None, decimals: int | None = None) -> Panel:
     """The stat, with a column that is neither good nor bad: it is grey. unit, decimals: where they differ."""
     options = {"color": {"mode": "fixed", "fixedColor": GREY}, "unit": unit, "decimals": decimals}
-    given = [models.DynamicConfigValue(name, option) for name, option in options.items() if option is not None]
-    return panel.override_by_name(column, given)
+    return panel.override_by_name(column, _options(options))
 
 
-def judged(panel: Panel, column: str, steps: Steps) -> Panel:
-    """The stat, with a column that has thresholds of its own. steps: as in `stat`."""
-    thresholds = {"mode": "absolute", "steps": [{"value": None, "color": GREY}, *_as_json(steps)]}
-    return panel.override_by_name(column, [models.DynamicConfigValue("thresholds", thresholds)])
+def judged(panel: Panel, column: str, steps: Steps, unknown: str | None = None, colour_of_unknown: str = GREY) -> Panel:
+    """The stat, with a column that has thresholds of its own. unknown: what is said where there is a row, and null in
+    it; a mapping of the whole stat would say it without any row, too."""
+    properties: dict[str, Any] = {"thresholds": _as_json(steps, GREY)}
+    if unknown is not None:
+        properties["mappings"] = [_absent(unknown, colour_of_unknown)]
+    return panel.override_by_name(column, _options(properties))
 
 
 def interval(panel: Panel, n: str) -> Panel:
     """The stat of a value, the ends of its interval, which need five match days to be known, and its sample size."""
-    return aside(panel.mappings([absent("not known yet")]), n, COUNT, decimals=0)
+    panel = panel.override_by_regexp("/^at (least|most)$/", _options({"mappings": [_absent("not known yet")]}))
+    return aside(panel, n, COUNT, decimals=0)
 
 
 def score(title: str, says: str, sql: str, *, unit: str, steps: Steps, decimals: int) -> Panel:
     """Figures in large, each named by what it is of: `time`, `metric`, `value`. Where that begins with ONLY it is of
     too few matches to be good or bad, and grey."""
     panel = stat(title, says, sql, unit=unit, steps=steps, none="no result yet", decimals=decimals)
-    panel = panel.targets([_Sql(DATA, sql, "time_series", "A")]).text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)
+    panel = panel.targets([Sql(DATA, sql, "time_series", "A")]).text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)
     return _coloured(panel, {f"^{ONLY}": GREY})
 
 
@@ -131,8 +137,13 @@ def _coloured(panel: Panel, colours: Mapping[str, str]) -> Panel:
     """The panel, with series in colours by patterns that their names have."""
     for pattern, colour in colours.items():
         fixed = {"mode": "fixed", "fixedColor": colour}
-        panel = panel.override_by_regexp(f"/{pattern}/", [models.DynamicConfigValue("color", fixed)])
+        panel = panel.override_by_regexp(f"/{pattern}/", _options({"color": fixed}))
     return panel
+
+
+def _options(given: Mapping[str, Any]) -> list[models.DynamicConfigValue]:
+    """Options of a field as an override has them; None is none."""
+    return [models.DynamicConfigValue(name, option) for name, option in given.items() if option is not None]
 
 
 def lines(
@@ -141,30 +152,38 @@ def lines(
     sql: str,
     *,
     unit: str = NUMBER,
+    decimals: int | None = None,
     limits: Steps = (),
     source: str = DATA,
-    bars: Mapping[str, str] | None = None,
 ) -> Panel:
-    """Series over time: `time`, `metric` (names the series), `value`. limits: dashed lines, of these colours. bars:
-    stacked bars instead of lines; colours by patterns of the names, where they matter."""
-    panel = _panel(timeseries.Panel(), title, says, sql, shape="time_series", source=source).unit(unit)
-    panel = panel.legend(_legend(["lastNotNull"])).tooltip(
-        common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI)
-    )
-    if bars is not None:
-        stacked = common.StackingConfig().mode(kinds.StackingMode.NORMAL)
-        panel = _coloured(panel, bars)
-        return panel.draw_style(kinds.GraphDrawStyle.BARS).fill_opacity(70).stacking(stacked)
+    """Series over time: `time`, `metric` (names the series), `value`. limits: dashed lines, of these colours, which are
+    always to be seen."""
+    panel = _over_time(title, says, sql, unit, source).legend(_legend(["lastNotNull"]))
+    panel = _coloured(panel, SERIES).show_points(kinds.VisibilityMode.ALWAYS).point_size(4).span_nulls(True)
     if limits:
         dashed = common.GraphThresholdsStyleConfig().mode(kinds.GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds(_thresholds(limits)).thresholds_style(dashed)
-    return panel.show_points(kinds.VisibilityMode.ALWAYS).point_size(4).span_nulls(True)
+        panel = panel.axis_soft_min(min(0, *(1.05 * limit for limit, _ in limits)))
+        panel = panel.axis_soft_max(max(0, *(1.05 * limit for limit, _ in limits)))
+    return panel if decimals is None else panel.decimals(decimals)
 
 
-def states(title: str, says: str, sql: str, words: Mapping[str, tuple[str, str]], *, source: str = DATA) -> Panel:
+def counts(title: str, says: str, sql: str, colours: Mapping[str, str] | None = None, *, source: str = DATA) -> Panel:
+    """Stacked bars over time, of the same columns. colours: by patterns of the names, where they matter."""
+    panel = _coloured(_over_time(title, says, sql, COUNT, source), colours or {}).legend(_legend())
+    stacked = common.StackingConfig().mode(kinds.StackingMode.NORMAL)
+    return panel.draw_style(kinds.GraphDrawStyle.BARS).fill_opacity(70).stacking(stacked)
+
+
+def _over_time(title: str, says: str, sql: str, unit: str, source: str) -> Panel:
+    panel = _panel(timeseries.Panel(), title, says, sql, shape="time_series", source=source).unit(unit)
+    return panel.tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI))
+
+
+def states(title: str, says: str, sql: str, words: Words, *, source: str = DATA) -> Panel:
     """A state over time, a lane a `metric`. words: value to text and colour."""
     panel = _panel(statetimeline.Panel(), title, says, sql, shape="time_series", source=source)
-    return panel.mappings([mapping(words)]).legend(_legend()).show_value(kinds.VisibilityMode.NEVER)
+    return panel.mappings([_mapping(words)]).legend(_legend()).show_value(kinds.VisibilityMode.NEVER)
 
 
 def bars(title: str, says: str, sql: str, *, unit: str = COUNT, x: str, source: str = DATA) -> Panel:
@@ -179,36 +198,82 @@ def curve(title: str, says: str, sql: str, *, unit: str = SHARE, x: str, source:
     return panel.x_field(x).legend(_legend()).show_points(kinds.VisibilityMode.ALWAYS)
 
 
+@dataclass(frozen=True)
+class Column:
+    """How the cells of a table's column are shown.
+
+    link: title and address of what a cell leads to, of which the cell's text can be a part. short: a regular expression
+    that fits the text, and what is shown of it. words, steps: texts and colours. width: pixels. wrap: over several
+    lines.
+    """
+
+    unit: str | None = None
+    decimals: int | None = None
+    link: tuple[str, str] | None = None
+    short: tuple[str, str] | None = None
+    words: Words | None = None
+    steps: Steps | None = None
+    width: int | None = None
+    wrap: bool = False
+
+    def options(self) -> list[models.DynamicConfigValue]:
+        """As Grafana has them."""
+        given: dict[str, Any] = {"unit": self.unit, "decimals": self.decimals, "custom.width": self.width}
+        if self.link is not None:
+            given["links"] = [{"title": self.link[0], "url": self.link[1], "targetBlank": True}]
+        if self.short is not None:
+            pattern, shown = self.short
+            given["mappings"] = [{"type": "regex", "options": {"pattern": pattern, "result": {"text": shown}}}]
+        if self.words is not None:
+            given["mappings"] = [_mapping(self.words)]
+        if self.steps is not None:
+            given["thresholds"] = _as_json(self.steps, "text")
+        if self.words is not None or self.steps is not None:
+            given["custom.cellOptions"] = {"type": "color-text"}
+        if self.wrap:
+            given |= {"custom.wrapText": True, "custom.minWidth": 150}
+        return _options(given)
+
+
+PERCENT: Final = Column(SHARE, 1, width=88)
+UNITS: Final = Column(decimals=2, width=88)
+"""Money, and the odds."""
+NATS: Final = Column(decimals=4, width=88)
+PROSE: Final = Column(wrap=True)
+RUN: Final = Column(
+    link=("The run in Dagster", "${dagster_url:raw}/runs/${__value.raw}"), short=("^(.{8}).*$", "$1"), width=84
+)
+VERSION: Final = Column(
+    link=("The version in MLflow", "${mlflow_url:raw}/#/models/premier_league_predictor/versions/${__value.raw}"),
+    width=90,
+)
+ASSET: Final = Column(link=("The asset in Dagster", "${dagster_url:raw}/assets/${__value.raw}"), width=170)
+REPORTS: Final = Column(link=("The drift reports in Dagster", "${dagster_url:raw}/assets/drift_report"), width=190)
+REPORT: Final = Column(link=("Evidently's report in MLflow", "${__value.raw:raw}"), short=("^.+$", "open"), width=84)
+
+
 def grid(
     title: str,
     says: str,
     sql: str,
+    columns: Mapping[str, Column] | None = None,
     *,
-    units: Mapping[str, str] | None = None,
-    links: Mapping[str, tuple[str, str]] | None = None,
-    colours: Mapping[str, Mapping[str, tuple[str, str]]] | None = None,
-    none: str = "no data",
+    none: str,
     source: str = DATA,
 ) -> Panel:
-    """A table. By column: units, links (title and address of what the cell leads to), colours (see `mapping`). none:
-    what is said where there is no row, which in a list of what is wrong is good news."""
-    panel = _panel(table.Panel(), title, says, sql, shape="table", source=source, none=none).filterable(True)
-    # What is said of no row would else be said in every empty cell.
-    panel = panel.override_by_regexp("/.*/", [models.DynamicConfigValue("noValue", EMPTY)])
-    for column, unit in (units or {}).items():
-        panel = panel.override_by_name(column, [models.DynamicConfigValue("unit", unit)])
-    for column, (said, url) in (links or {}).items():
-        link = {"title": said, "url": url, "targetBlank": True}
-        panel = panel.override_by_name(column, [models.DynamicConfigValue("links", [link])])
-    for column, words in (colours or {}).items():
-        cell = {"type": "color-text"}
-        options = [("mappings", [mapping(words)]), ("custom.cellOptions", cell)]
-        panel = panel.override_by_name(column, [models.DynamicConfigValue(*option) for option in options])
+    """A table. none: what is said where there is no row, which in a list of what is wrong is good news."""
+    panel = _panel(table.Panel(), title, says, sql, shape="table", source=source, none=none).min_width(60)
+    panel = panel.thresholds(_thresholds((), "text"))
+    # What is said of no row would else be said in every empty cell, with the links of the column.
+    panel = panel.override_by_regexp("/.*/", _options({"noValue": ""}))
+    panel = panel.override_by_field_type("time", _options({"unit": MOMENT, "custom.width": 136}))
+    for name, column in (columns or {}).items():
+        panel = panel.override_by_name(name, column.options())
     return panel
 
 
-def mapping(words: Mapping[str, tuple[str, str]]) -> models.ValueMap:
-    """Value to text and colour."""
+def _mapping(words: Words) -> models.ValueMap:
+    """The words, as Grafana has them."""
     results = {
         value: models.ValueMappingResult(said, colour, index=index)
         for index, (value, (said, colour)) in enumerate(words.items())
@@ -216,137 +281,24 @@ def mapping(words: Mapping[str, tuple[str, str]]) -> models.ValueMap:
     return models.ValueMap(results)
 
 
-def absent(said: str) -> models.SpecialValueMap:
-    """What is said, in grey, of a value that is null."""
-    result = models.ValueMappingResult(said, GREY)
+def _absent(said: str, colour: str = GREY) -> models.SpecialValueMap:
+    """What is said of a value that is null, and in which colour."""
+    result = models.ValueMappingResult(said, colour)
     return models.SpecialValueMap(models.DashboardSpecialValueMapOptions(models.SpecialValueMatch.NULL, result))
 
 
-def _as_json(steps: Steps) -> list[dict[str, Any]]:
-    return [{"value": value, "color": colour} for value, colour in steps]
+def _steps(steps: Steps, base: str) -> list[models.Threshold]:
+    return [models.Threshold(None, base), *(models.Threshold(value, colour) for value, colour in steps)]
 
 
-def _thresholds(steps: Steps) -> sdk.ThresholdsConfig:
-    given = [models.Threshold(None, GREY), *(models.Threshold(value, colour) for value, colour in steps)]
-    return sdk.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(given)
+def _as_json(steps: Steps, base: str) -> dict[str, Any]:
+    return {"mode": "absolute", "steps": [step.to_json() for step in _steps(steps, base)]}
+
+
+def _thresholds(steps: Steps, base: str = GREY) -> sdk.ThresholdsConfig:
+    return sdk.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(_steps(steps, base))
 
 
 def _legend(calcs: Sequence[str] = ()) -> common.VizLegendOptions:
     shown = common.VizLegendOptions().show_legend(True).placement(kinds.LegendPlacement.BOTTOM).calcs(list(calcs))
-    return shown.display_mode(kinds.LegendDisplayMode.TABLE if calcs else kinds.LegendDisplayMode.LIST)
-
-
-# --- variables, annotations, links -----------------------------------------------------------------------------------
-
-
-def variable(name: str, label: str, sql: str, *, hidden: bool = False, source: str = DATA) -> sdk.QueryVariable:
-    """One of the values that a query gives, at first its first; asked anew whenever the board is opened."""
-    made = sdk.QueryVariable(name).label(label).query(dedent(sql).strip()).definition(dedent(sql).strip())
-    made = made.datasource(reference(source)).refresh(models.VariableRefresh.ON_DASHBOARD_LOAD)
-    made = made.sort(models.VariableSort.DISABLED).multi(False).include_all(False)
-    return made.hide(models.VariableHide.HIDE_VARIABLE) if hidden else made
-
-
-def annotation(name: str, sql: str, colour: str, *, source: str = DATA) -> sdk.AnnotationQuery:
-    """Marks of `time`, `timeend`, `text` and `tags`."""
-    made = sdk.AnnotationQuery().name(name).datasource(reference(source)).enable(True).hide(False)
-    return made.icon_color(colour).target(_Sql(source, sql, "table", "A"))
-
-
-RUN = ("The run in Dagster", "${dagster_url:raw}/runs/${__value.raw}")
-OF_VERSION = ("The version in MLflow", "${mlflow_url:raw}/#/models/premier_league_predictor/versions/${__value.raw}")
-ASSET = ("The asset in Dagster", "${dagster_url:raw}/assets/${__value.raw}")
-REPORTS = ("The drift reports in Dagster", "${dagster_url:raw}/assets/drift_report")
-WRITTEN = ("Open", "${__value.raw:raw}")
-"""Title and address of links from a cell; that of WRITTEN is the cell's own text, as the platform wrote it down."""
-
-THE_RECORD = """
-    SELECT (extract(epoch FROM {}) * 1000)::bigint::text FROM (
-        SELECT as_of FROM model_predictions UNION ALL SELECT as_of FROM model_metrics
-    ) record HAVING count(*) > 0
-"""
-"""The first or the last moment of all that the platform wrote down, in milliseconds as an address takes them."""
-EDGES: Final = (("record_from", "min(as_of)"), ("record_to", "max(as_of) + interval '24 hours'"))
-
-
-# --- boards ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Row:
-    """Panels side by side under a heading. widths: of 24 columns each; None for equal ones."""
-
-    heading: str
-    panels: Sequence[Panel]
-    height: int = 8
-    widths: Sequence[int] | None = None
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where a browser finds what the links lead to; dashboards cannot read them from the environment."""
-
-    dagster: str = "http://127.0.0.1:3000"
-    mlflow: str = "http://127.0.0.1:5050"
-
-
-@dataclass(frozen=True)
-class Board:
-    """A dashboard: what it is for, its rows, and what can be chosen and is marked on it."""
-
-    uid: str
-    title: str
-    says: str
-    rows: Sequence[Row]
-    variables: Sequence[sdk.QueryVariable] = ()
-    annotations: Sequence[sdk.AnnotationQuery] = ()
-    since: str = "now-5y"
-    """A replay's moments lie in the past: whoever opens a board should see them."""
-    by_the_clock: bool = False
-    """True where the time on the board is the clock's also in a replay: there is no record to show the whole of."""
-
-    def built(self, addresses: Addresses) -> models.Dashboard:
-        """The board as the SDK's model."""
-        board = sdk.Dashboard(self.title).uid(self.uid).description(" ".join(self.says.split())).tags([TAG]).readonly()
-        board = board.time(self.since, "now").timezone("browser").refresh("1m")
-        board = board.tooltip(models.DashboardCursorSync.CROSSHAIR)
-        board = board.variables([*self.variables, *self._hidden(addresses)]).annotations(list(self.annotations))
-        made = board.links(self._links()).build()
-        made.schema_version = SCHEMA_VERSION
-        made.panels = list(self._placed())
-        marks = made.annotations.list_val if made.annotations else None
-        shown: list[Any] = [*(made.links or []), *(marks or [])]
-        for each in shown:
-            each.placement = None  # the SDK would put them away in a menu
-        return made
-
-    def _hidden(self, addresses: Addresses) -> list[Any]:
-        edges = () if self.by_the_clock else EDGES
-        urls = (("dagster_url", addresses.dagster), ("mlflow_url", addresses.mlflow))
-        return [
-            *(variable(name, name, THE_RECORD.format(edge), hidden=True) for name, edge in edges),
-            *(sdk.ConstantVariable(name).value(url) for name, url in urls),
-        ]
-
-    def _links(self) -> list[Any]:
-        boards = sdk.DashboardLink("Boards").type(models.DashboardLinkType.DASHBOARDS).tags([TAG]).as_dropdown(True)
-        whole = sdk.DashboardLink("The whole record").type(models.DashboardLinkType.LINK).icon("clock")
-        whole = whole.url(f"/d/{self.uid}?from=${{record_from}}&to=${{record_to}}")
-        whole = whole.tooltip("Show the time of which anything was written down")
-        return [boards.keep_time(True)] if self.by_the_clock else [boards.keep_time(True), whole]
-
-    def _placed(self) -> list[Any]:
-        """Headings and panels with their places and numbers, from the top left on."""
-        placed: list[Any] = []
-        y = 0
-        for row in self.rows:
-            place = models.GridPos(x=0, y=y, w=24, h=1)
-            placed.append(sdk.Row(row.heading).collapsed(False).grid_pos(place).id(len(placed) + 1).build())
-            x, y = 0, y + 1
-            widths = row.widths or [24 // len(row.panels)] * len(row.panels)
-            for panel, width in zip(row.panels, widths, strict=True):
-                place = models.GridPos(x=x, y=y, w=width, h=row.height)
-                placed.append(panel.grid_pos(place).id(len(placed) + 1).build())
-                x += width
-            y += row.height
-        return placed
+    return shown.display_mode(kinds.LegendDisplayMode.LIST)

@@ -1,5 +1,6 @@
 """The first board that one sees: is everything all right, and where to look if not."""
 
+from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
     COUNT,
@@ -8,15 +9,13 @@ from grafana.house import (
     GREEN,
     GREY,
     NUMBER,
-    OF_VERSION,
-    PURPLE,
+    PROSE,
     RED,
     RUN,
     SHARE,
     TEXT,
-    Board,
-    Row,
-    absent,
+    VERSION,
+    Column,
     aside,
     grid,
     interval,
@@ -29,7 +28,6 @@ from grafana.queries import (
     AGAINST_MARKET,
     BETTING_SCORES,
     CHAMPION,
-    DRIFT_NOW,
     MADE_LAST_DAY,
     MODEL,
     NOW,
@@ -39,7 +37,7 @@ from grafana.queries import (
     newest_score,
     record,
 )
-from grafana.shared import DRIFT_ONSETS, DRIFT_STEPS, OUTAGES, RETRAINING
+from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1, MIN_SAMPLE
 
 AHEAD = judged(
@@ -55,14 +53,16 @@ AHEAD = judged(
         unit=SHARE,
         none="no result yet",
         decimals=1,
-    ).mappings([absent(f"under {MIN_SAMPLE} matches")]),
+    ),
     "ahead, at most",
     ((-1, RED), (0, GREEN)),
+    f"under {MIN_SAMPLE} matches",
 )
 aside(AHEAD, "matches", COUNT, decimals=0)
 F1 = score(
-    "How good is its weighted F1?",
-    f"""Of the champion's official forecasts; its check fails under {MIN_F1}. Details are on the board Performance.""",
+    "How good is its F1?",
+    f"""Weighted, of the champion's official forecasts; its check fails under {MIN_F1}. Details are on the board
+    Performance.""",
     newest_score("f1_weighted"),
     unit=NUMBER,
     steps=((0, RED), (MIN_F1 - 0.05, AMBER), (MIN_F1, GREEN)),
@@ -77,16 +77,11 @@ RPS = score(
     steps=((0, GREEN), (0.21, AMBER), (0.23, RED)),
     decimals=4,
 )
-DRIFT = stat(
+DRIFT = drift_stat(
     "Has the world drifted?",
     f"""Share of drifted columns at the champion's newest check; over {MAX_DRIFT_SHARE:.0%} the platform trains again.
     Details are on the board Drift.""",
-    DRIFT_NOW,
-    unit=SHARE,
-    steps=DRIFT_STEPS,
-    none="not checked yet",
-    decimals=0,
-).mappings([absent(f"under {MIN_SAMPLE} matches")])
+)
 NEXT = judged(
     stat(
         "Is all of the next 7 days forecast?",
@@ -103,12 +98,13 @@ NEXT = judged(
         HAVING {NOW} IS NOT NULL
         """,
         none="no forecast yet",
-    ).mappings([absent("no fixture")]),
+    ),
     "not forecast",
     ((0, GREEN), (1, AMBER)),
+    "no fixture",
 )
 LAST_DAY = stat(
-    "How many forecasts were made in the last 24 hours?",
+    "How many forecasts in the last 24 hours?",
     """Rows that the champion sealed within 24 hours of the platform's now, which in a replay is the moment it
     lives.""",
     MADE_LAST_DAY,
@@ -204,10 +200,10 @@ ALERTS = judged(
     ((0, GREEN), (1, AMBER)),
 )
 MOMENT = stat(
-    "Which moment does the platform live?",
+    "Which moment does it live?",
     """Live it is now; in a replay it is a moment of the past, and all ages on this board are counted from it.""",
-    f"SELECT to_char({NOW} AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI') || CASE WHEN "
-    "(SELECT replay FROM model_predictions ORDER BY id DESC LIMIT 1) THEN ', replayed' ELSE ' UTC' END AS moment "
+    f"SELECT to_char({NOW} AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI') || ' UTC' || CASE WHEN "
+    f"{REPLAY} THEN ', replayed' ELSE '' END AS moment "
     f"WHERE {NOW} IS NOT NULL",
     unit=TEXT,
     none="no forecast yet",
@@ -223,9 +219,11 @@ OPEN = grid(
     FROM alerts WHERE resolved_at IS NULL
     ORDER BY array_position(ARRAY['critical', 'error', 'warning'], level), opened_at
     """,
-    links={"run": RUN},
-    colours={
-        "level": {"critical": ("critical", PURPLE), "error": ("error", RED), "warning": ("warning", AMBER)},
+    {
+        "level": Column(
+            words={level: (level, RED) for level in ("critical", "error")} | {"warning": ("warning", AMBER)}
+        ),
+        **{"title": PROSE, "message": PROSE, "run": RUN},
     },
     none="no alert is open",
 )
@@ -234,6 +232,7 @@ TREND = lines(
     """RPS of whichever version served, and of the pre-match odds, over time; lower is better. Marks are retrainings and
     drift.""",
     record("rps", "rps_market"),
+    decimals=4,
 )
 SERVED = grid(
     "Who has served?",
@@ -243,7 +242,7 @@ SERVED = grid(
     FROM retraining_events WHERE event IN ('promoted', 'rolled_back') AND model_name = {MODEL}
     ORDER BY id DESC LIMIT 20
     """,
-    links={"version": OF_VERSION, "run": RUN},
+    {"version": VERSION, "verdict": PROSE, "run": RUN},
     none="nobody has served yet",
 )
 
@@ -256,13 +255,9 @@ def dashboard() -> Board:
         "Is everything all right? Green needs nothing, amber a look, red an action; grey is not known yet. Each "
         "question is answered in full on a board of its own: see Boards.",
         [
-            Row(
-                "The forecasts",
-                [AHEAD, F1, RPS, DRIFT, NEXT, LAST_DAY, ROI],
-                height=5,
-                widths=(5, 3, 3, 3, 3, 3, 4),
-            ),
-            Row("The platform", [MOMENT, PIPELINE, DATA_AGE, CHAMPION_NOW, CHAMPION_AGE, ALERTS], height=5),
+            Row("The platform", [ALERTS, PIPELINE, DATA_AGE, CHAMPION_NOW, CHAMPION_AGE], 4, (5, 4, 5, 4, 6)),
+            Row("The forecasts", [NEXT, LAST_DAY, DRIFT, MOMENT], 4),
+            Row("How good they are", [AHEAD, F1, RPS, ROI], 5, (9, 4, 4, 7)),
             Row("What is wrong", [OPEN], height=7),
             Row("The record", [TREND, SERVED]),
         ],

@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
-    BLUE,
-    DAYS,
     GREEN,
+    NATS,
     NUMBER,
-    OF_VERSION,
+    PERCENT,
+    PROSE,
+    PURPLE,
     RED,
     RUN,
     SHARE,
-    Board,
-    Row,
+    VERSION,
+    Column,
     Steps,
     curve,
     grid,
@@ -22,16 +24,15 @@ from grafana.house import (
     stat,
 )
 from grafana.queries import (
-    LONGEST_WAIT,
+    CHOSEN,
     MODEL,
-    VERSION,
     WAITING_FOR_RESULTS,
     newest_metric,
     newest_score,
     official,
     record,
 )
-from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
+from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, longest_wait, variables
 from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SAMPLE, MIN_SKILL
 
 SETTLED = stat(
@@ -39,36 +40,29 @@ SETTLED = stat(
     f"""Official forecasts (the last before kick-off) of the chosen version whose match was played in the time range.
     Under {MIN_SAMPLE} no check decides anything, and scores are grey.""",
     f"""
-    WITH {official(VERSION)}
+    WITH {official(CHOSEN)}
     SELECT count(actual_result) FILTER (WHERE $__timeFilter(kickoff)) AS settled FROM official HAVING count(*) > 0
     """,
     steps=((0, AMBER), (MIN_SAMPLE, GREEN)),
     none="no forecast yet",
 )
 WAITING = stat(
-    "How many matches have kicked off and have no result yet?",
+    "How many results are missing?",
     """Official forecasts of the chosen version whose match has kicked off and has no result yet. A few after a matchday
     are normal; if they stay, the source is late: see the checks of `matches` in Dagster.""",
     WAITING_FOR_RESULTS,
     steps=((0, GREEN), (12, AMBER), (30, RED)),
     none="no forecast yet",
 )
-LAG = stat(
+LAG = longest_wait(
     "How long has the oldest of them waited?",
     """Days since the kick-off of the oldest forecast without a result. Results come within three days; a postponed
     match waits for its new date and is no fault.""",
-    LONGEST_WAIT,
-    unit=DAYS,
-    steps=((0, GREEN), (3, AMBER), (7, RED)),
-    none="nothing waits",
-    decimals=1,
 )
 
 
 def _score(title: str, says: str, metric: str, unit: str, steps: Steps) -> Any:
-    return score(
-        title, says, newest_score(metric, VERSION), unit=unit, steps=steps, decimals=3 if unit == NUMBER else 1
-    )
+    return score(title, says, newest_score(metric, CHOSEN), unit=unit, steps=steps, decimals=3 if unit == NUMBER else 1)
 
 
 ACCURACY = _score(
@@ -99,7 +93,8 @@ SKILL = _score(
 CLASSIFICATION = lines(
     "How do accuracy, F1, precision and recall develop?",
     """Of whichever version served at the time, over its latest 380 official forecasts: each new version begins a record
-    of its own, with wide swings. The dashed line is the accuracy that the check asks for.""",
+    of its own, with wide swings. The dashed line is the accuracy that the check asks for. Weighted recall is the
+    accuracy, by definition: the two lines lie on each other.""",
     record("accuracy", "f1_weighted", "precision_weighted", "recall_weighted"),
     unit=SHARE,
     limits=((MIN_ACCURACY, RED),),
@@ -109,18 +104,21 @@ RPS = lines(
     """Ranked probability score, 0 is best; a good model has 0.19 to 0.20. rps_market is that of the pre-match odds, on
     the matches that have any: compare only where most do.""",
     record("rps", "rps_market"),
+    decimals=4,
 )
 LOG_LOSS = lines(
     "Is the log loss what the forecasts themselves expect?",
     """Log loss in nats, 0 is best. Above log_loss_expected for long: the probabilities are too bold. Above
     log_loss_market: the odds know something that the model does not. Small gaps are luck.""",
     record("log_loss", "log_loss_expected", "log_loss_market"),
+    decimals=4,
 )
 SKILL_LINES = lines(
     "Is it better than the market, and is that more than luck?",
     f"""Skill over the latest 80 matches (the market's log loss minus its own). log_loss_skill_expected_recent is what
     it would be were the market right: no luck is in it. Both below {MIN_SKILL}, the dashed line: retraining is due.""",
     record("log_loss_skill_recent", "log_loss_skill_expected_recent"),
+    decimals=4,
     limits=((MIN_SKILL, RED),),
 )
 CONFUSION = grid(
@@ -129,7 +127,7 @@ CONFUSION = grid(
     (columns). Draws are predicted rarely by any good model: what matters is the diagonal against the rest of its
     row.""",
     f"""
-    WITH {official(VERSION)}
+    WITH {official(CHOSEN)}
     SELECT CASE actual_result WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' ELSE 'away win' END AS "happened",
         count(*) FILTER (WHERE prediction = 'H') AS "home win predicted",
         count(*) FILTER (WHERE prediction = 'D') AS "draw predicted",
@@ -145,7 +143,7 @@ CALIBRATION = curve(
     how often it was forecast. On the diagonal is calibrated; a flatter curve is too bold, a steeper one too timid. Bins
     of under ten cases are left out.""",
     f"""
-    WITH {official(VERSION)}, stated AS (
+    WITH {official(CHOSEN)}, stated AS (
         SELECT (probabilities->>outcome)::float8 AS p, (actual_result = outcome)::int AS happened
         FROM official, unnest(ARRAY['H', 'D', 'A']) outcome
         WHERE actual_result IS NOT NULL AND $__timeFilter(kickoff)
@@ -158,7 +156,8 @@ CALIBRATION = curve(
 COMPARED = grid(
     "Which version is better?",
     """Newest scores of every version that was ever scored, challengers that only shadowed included. n differs: versions
-    are compared fairly, on the same matches, only by the retraining history below.""",
+    are compared fairly, on the same matches, only by the retraining history below. Ahead is
+    the skill against the market: its log loss minus the version's.""",
     f"""
     SELECT model_version AS version, max(as_of) AS scored, max((metadata->>'n')::int) FILTER (
             WHERE metric_type = 'log_loss') AS n,
@@ -166,14 +165,16 @@ COMPARED = grid(
         max(value) FILTER (WHERE metric_type = 'rps') AS rps,
         max(value) FILTER (WHERE metric_type = 'accuracy') AS accuracy,
         max(value) FILTER (WHERE metric_type = 'f1_weighted') AS "weighted F1",
-        max(value) FILTER (WHERE metric_type = 'log_loss_skill') AS "skill against the market"
+        max(value) FILTER (WHERE metric_type = 'log_loss_skill') AS ahead
     FROM (SELECT DISTINCT challenger_version AS version FROM retraining_events WHERE model_name = {MODEL}) decided,
         unnest(ARRAY['log_loss', 'rps', 'accuracy', 'f1_weighted', 'log_loss_skill']) metric,
         LATERAL ({newest_metric("metric", "decided.version")}) newest
     GROUP BY model_version ORDER BY length(model_version) DESC, model_version DESC
     """,
-    units={"accuracy": SHARE},
-    links={"version": OF_VERSION},
+    {
+        **{"version": VERSION, "log loss": NATS, "rps": NATS, "accuracy": PERCENT, "weighted F1": NATS},
+        "ahead": NATS,
+    },
     none="no version was scored yet",
 )
 BY_VERSION = lines(
@@ -189,19 +190,26 @@ BY_VERSION = lines(
 )
 HISTORY = grid(
     "When was it trained again, why, and was it promoted?",
-    """A row a decision. The deltas are the champion's log loss minus the challenger's, nats a match, with 95 %
-    intervals: over 0 the challenger is better. A refusal is a result and no fault.""",
+    """A row a decision. Past seasons and live are the champion's log loss minus the challenger's, nats a match; low and
+    high is the 95 % interval of the first: over 0 the challenger is better. A refusal is a result and no fault.""",
     f"""
-    SELECT as_of AS "moment", event, cause, challenger_version AS version, champion_version AS "served before",
-        verdict, reason, walk_forward_delta AS "delta, past seasons", walk_forward_low AS "low",
-        walk_forward_high AS "high", live_delta AS "delta, live", live_n AS "live matches", dagster_run_id AS run
+    SELECT as_of AS "moment", event, cause, challenger_version AS version, champion_version AS previous,
+        verdict, reason, walk_forward_delta AS "past seasons", walk_forward_low AS "low",
+        walk_forward_high AS "high", live_delta AS "live", live_n AS "n, live", dagster_run_id AS run
     FROM retraining_events WHERE model_name = {MODEL} AND $__timeFilter(as_of) ORDER BY id DESC
     """,
-    links={"version": OF_VERSION, "run": RUN},
-    none="no decision in this time",
-    colours={
-        "event": {"promoted": ("promoted", GREEN), "refused": ("refused", AMBER), "rolled_back": ("rolled back", BLUE)}
+    {
+        "event": Column(
+            words={
+                "promoted": ("promoted", GREEN),
+                "refused": ("refused", "text"),
+                "rolled_back": ("rolled back", PURPLE),
+            }
+        ),
+        **{"version": VERSION, "previous": VERSION, "verdict": PROSE, "reason": PROSE, "run": RUN},
+        **dict.fromkeys(("past seasons", "low", "high", "live"), NATS),
     },
+    none="no decision in this time",
 )
 
 
@@ -213,7 +221,8 @@ def dashboard() -> Board:
         "How good the forecasts are, against the market and over time. Start at the top left; a score means little "
         "before 50 forecasts were judged.",
         [
-            Row("The chosen version now", [SETTLED, WAITING, LAG, ACCURACY, F1, SKILL], height=5),
+            Row("The chosen version now", [ACCURACY, F1, SKILL], 5),
+            Row("Its results", [SETTLED, WAITING, LAG], 4),
             Row("Over time, of whoever served", [CLASSIFICATION, RPS]),
             Row("Against the market", [LOG_LOSS, SKILL_LINES]),
             Row("What kind of errors", [CONFUSION, CALIBRATION]),

@@ -1,33 +1,34 @@
 """The board of the forecasts themselves: what is coming, what is forecast, how sure, and what came of it."""
 
+from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
     DAYS,
     GREEN,
     GREY,
-    OF_VERSION,
+    PERCENT,
     RED,
     RUN,
     SHARE,
-    Board,
-    Row,
+    UNITS,
+    VERSION,
+    Column,
     bars,
+    counts,
     grid,
-    lines,
     stat,
 )
 from grafana.queries import (
     CHAMPION,
-    LONGEST_WAIT,
+    CHOSEN,
     MADE_LAST_DAY,
     NOW,
     OUTCOME,
     REPLAY,
-    VERSION,
     WAITING_FOR_RESULTS,
     official,
 )
-from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, variables
+from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, longest_wait, variables
 from grafana.thresholds import FORECAST_DUE_HOURS
 
 COMING = f"""coming AS (
@@ -45,7 +46,7 @@ COMING = f"""coming AS (
 """The fixtures of the next ten days, each with the newest forecast of the version that serves, if there is one."""
 
 MADE = stat(
-    "How many forecasts were made in the last 24 hours?",
+    "How many forecasts in the last 24 hours?",
     """Rows that the champion sealed within 24 hours of the platform's now. 0 between rounds is normal; before a round
     it is not: see `predictions` in Dagster, which gives the reason.""",
     MADE_LAST_DAY,
@@ -72,14 +73,9 @@ UNSETTLED = stat(
     steps=((0, GREEN), (12, AMBER), (30, RED)),
     none="no forecast yet",
 )
-OLDEST = stat(
+OLDEST = longest_wait(
     "How long has the oldest waited?",
     """Days since kick-off. Over a week is a postponed match, or a source that is behind.""",
-    LONGEST_WAIT,
-    unit=DAYS,
-    steps=((0, GREEN), (3, AMBER), (7, RED)),
-    none="nothing waits",
-    decimals=1,
 )
 UPCOMING = grid(
     "What is coming, and what is forecast?",
@@ -93,29 +89,30 @@ UPCOMING = grid(
         away_odds AS "odds 2", information, as_of AS "made at", model_version AS version, dagster_run_id AS run
     FROM coming ORDER BY kickoff, home_team
     """,
-    units={"home win": SHARE, "draw": SHARE, "away win": SHARE},
-    links={"run": RUN, "version": OF_VERSION},
+    {
+        **dict.fromkeys(("home win", "draw", "away win"), PERCENT),
+        **dict.fromkeys(("odds 1", "odds X", "odds 2"), UNITS),
+        "information": Column(words={"odds": ("with odds", GREEN), "no_odds": ("without odds", AMBER)}),
+        **{"version": VERSION, "run": RUN},
+    },
     none="no fixture is known",
-    colours={"information": {"odds": ("with odds", GREEN), "no_odds": ("without odds", AMBER)}},
 )
-DISTRIBUTION = lines(
+DISTRIBUTION = counts(
     "What is predicted, week by week?",
     """Official forecasts of the chosen version by predicted result and week of kick-off. Home wins are the most common;
     hardly any draw is normal. A sudden change of the mix is worth a look at the drift board.""",
     f"""
-    WITH {official(VERSION)}
+    WITH {official(CHOSEN)}
     SELECT $__timeGroup(kickoff, '7d') AS time, {OUTCOME.format("prediction")} AS metric, count(*) AS value
     FROM official WHERE $__timeFilter(kickoff) GROUP BY 1, 2 ORDER BY 1, 2
     """,
-    unit="short",
-    bars={},
 )
 SUCCESS = bars(
     "How often does each prediction come true?",
     """Settled official forecasts of the chosen version in the time range: the share that came true beside the mean
     probability that was given to it. The two should be close; n says how much that is worth.""",
     f"""
-    WITH {official(VERSION)}
+    WITH {official(CHOSEN)}
     SELECT {OUTCOME.format("prediction")} || ' (n = ' || count(*) || ')' AS prediction,
         avg((prediction = actual_result)::int)::float8 AS "came true", avg(confidence) AS "was promised"
     FROM official WHERE actual_result IS NOT NULL AND $__timeFilter(kickoff)
@@ -126,35 +123,34 @@ SUCCESS = bars(
 )
 CONFIDENCE = bars(
     "How sure are the forecasts?",
-    """Official forecasts of the chosen version by the probability of what they predict; of those that are settled, how
-    many came true. Over 70 % are favourites that win about as often; under a third is a draw, which is predicted where
-    the two wins are about as likely.""",
+    """Official forecasts of the chosen version by the probability of what they predict, in steps of 5 %; of those that
+    are settled, how many came true. Over 70 % are favourites that win about as often; under a third is a draw, which is
+    predicted where the two wins are about as likely.""",
     f"""
-    WITH {official(VERSION)}, found AS (
+    WITH {official(CHOSEN)}, found AS (
         SELECT least(floor(confidence * 20), 19)::int AS low, count(*) AS n, count(actual_result) AS settled,
             count(*) FILTER (WHERE prediction = actual_result) AS came_true
         FROM official WHERE $__timeFilter(kickoff) GROUP BY 1
     )
-    SELECT (low * 5) || ' to ' || (low * 5 + 5) || ' %' AS confidence, coalesce(n, 0) AS forecasts,
+    SELECT (low * 5) || ' %' AS "from", coalesce(n, 0) AS forecasts,
         coalesce(settled, 0) AS settled, coalesce(came_true, 0) AS "came true"
     FROM generate_series((SELECT min(low) FROM found), 19) low LEFT JOIN found USING (low)
     ORDER BY low
     """,
-    x="confidence",
+    x="from",
 )
 BACKLOG = grid(
     "Which forecasts wait for a result?",
     """Official forecasts of the chosen version whose match has kicked off, the oldest first. A match that was postponed
     gets its new date from the source and then leaves this list.""",
     f"""
-    WITH {official(VERSION)}
+    WITH {official(CHOSEN)}
     SELECT kickoff AS "kick-off", home_team AS home, away_team AS away, {OUTCOME.format("prediction")} AS prediction,
         confidence, (extract(epoch FROM {NOW} - kickoff) / 86400)::float8 AS "waits for", dagster_run_id AS run
     FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
     ORDER BY kickoff, home_team LIMIT 100
     """,
-    units={"confidence": SHARE, "waits for": DAYS},
-    links={"run": RUN},
+    {"confidence": PERCENT, "waits for": Column(DAYS, 1), "run": RUN},
     none="no forecast waits",
 )
 

@@ -16,7 +16,7 @@ ONLY: Final = "only"
 """The first word of the name of a figure that is of too few matches."""
 
 MODEL: Final = "${model:sqlstring}"
-VERSION: Final = "${version:sqlstring}"
+CHOSEN: Final = "${version:sqlstring}"
 """The variables of the boards that have them; see `of_the_one_model`."""
 
 CHAMPION: Final = f"""(
@@ -127,9 +127,6 @@ DRIFT_SHARE: Final = f"""newest_check AS (
 )"""
 """A common table expression `newest_check`: the champion's newest drift check; judged: it is of enough matches."""
 
-DRIFT_NOW: Final = f"WITH {DRIFT_SHARE} SELECT CASE WHEN judged THEN share END AS drifted FROM newest_check"
-"""The share of drifted columns at that check; null where it is of too few matches to be good or bad."""
-
 OVERDUE: Final = f"""
     played AS (
         SELECT max(season) AS season, max(kickoff) AS newest FROM matches
@@ -153,18 +150,19 @@ OVERDUE: Final = f"""
 than 0: not yet due), by the rules of core.freshness.results_freshness."""
 
 WAITING_FOR_RESULTS: Final = f"""
-    WITH {official(VERSION)}
+    WITH {official(CHOSEN)}
     SELECT count(*) FILTER (WHERE actual_result IS NULL AND kickoff <= {NOW}) AS waiting
     FROM official HAVING count(*) > 0
     """
 """How many official forecasts of the chosen version wait for a result."""
 
 LONGEST_WAIT: Final = f"""
-    WITH {official(VERSION)}
-    SELECT (extract(epoch FROM {NOW} - min(kickoff)) / 86400)::float8 AS days
-    FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
+    WITH {official(CHOSEN)}
+    SELECT (extract(epoch FROM {NOW} - min(kickoff) FILTER (WHERE actual_result IS NULL AND kickoff <= {NOW})) / 86400
+        )::float8 AS days
+    FROM official HAVING count(*) > 0
     """
-"""For how many days the oldest of these waits."""
+"""For how many days the oldest of these waits; null where none does."""
 
 
 def latest(metric: str, version: str = CHAMPION) -> str:

@@ -1,15 +1,13 @@
-"""What several boards offer: variables to choose by, and the marks of what happened."""
+"""What several boards show: variables to choose by, marks of what happened, how much has drifted."""
 
 from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard as sdk
 
-from grafana.house import AMBER, BLUE, GREEN, PURPLE, RED, annotation, variable
-from grafana.queries import CHAMPION, MODEL
-from grafana.thresholds import MAX_DRIFT_SHARE
-
-DRIFT_STEPS: Final = ((0, GREEN), (MAX_DRIFT_SHARE / 2, AMBER), (MAX_DRIFT_SHARE + 0.001, RED))
-"""Of a share of drifted columns; red is what the check fails for."""
+from grafana.board import annotation, variable
+from grafana.house import AMBER, BLUE, DAYS, GREEN, GREY, PURPLE, RED, SHARE, Panel, judged, stat
+from grafana.queries import CHAMPION, DRIFT_SHARE, LONGEST_WAIT, MODEL
+from grafana.thresholds import MAX_DRIFT_SHARE, MIN_SAMPLE
 
 MODEL_CHOICE: Final = ("model", "Model", "SELECT DISTINCT model_name FROM retraining_events ORDER BY 1")
 VERSION_CHOICE: Final = (
@@ -37,6 +35,20 @@ METRIC_CHOICE: Final = (
 )
 
 
+def drift_stat(title: str, says: str) -> Panel:
+    """The share of drifted columns at the champion's newest check; red is what the check fails for."""
+    sql = f"WITH {DRIFT_SHARE} SELECT CASE WHEN judged THEN share END AS drifted FROM newest_check"
+    steps = ((0, GREEN), (MAX_DRIFT_SHARE / 2, AMBER), (MAX_DRIFT_SHARE + 0.001, RED))
+    panel = stat(title, says, sql, unit=SHARE, none="not checked yet", decimals=0)
+    return judged(panel, "drifted", steps, f"under {MIN_SAMPLE} matches")
+
+
+def longest_wait(title: str, says: str) -> Panel:
+    """For how many days the oldest forecast of the chosen version waits for its result."""
+    panel = stat(title, says, LONGEST_WAIT, unit=DAYS, none="no forecast yet", decimals=1)
+    return judged(panel, "days", ((0, GREEN), (3, AMBER), (7, RED)), "nothing waits", GREEN)
+
+
 def variables(*choices: tuple[str, str, str]) -> list[sdk.QueryVariable]:
     """Variables of the board; each may use those before it."""
     return [variable(*choice) for choice in choices]
@@ -61,7 +73,7 @@ def _decisions(event: str, name: str, colour: str) -> sdk.AnnotationQuery:
 
 
 PROMOTIONS = _decisions("promoted", "Promotions", GREEN)
-REFUSALS = _decisions("refused", "Refusals", AMBER)
+REFUSALS = _decisions("refused", "Refusals", GREY)
 ROLLBACKS = _decisions("rolled_back", "Rollbacks", PURPLE)
 RETRAINING: Final = (PROMOTIONS, REFUSALS, ROLLBACKS)
 

@@ -4,6 +4,7 @@ Those are no public contract: the queries are tested on a real instance, and rea
 are epoch seconds; `create_timestamp` and the like have no zone and are in UTC.
 """
 
+from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
     ASSET,
@@ -11,18 +12,22 @@ from grafana.house import (
     DAGSTER,
     GREEN,
     GREY,
+    PROSE,
     RED,
     RUN,
     SECONDS,
     SHARE,
-    Board,
-    Row,
+    Column,
     bars,
+    counts,
     grid,
-    lines,
+    judged,
     stat,
 )
 
+LASTS = Column(SECONDS, 1)
+SILENCE = ((-60, GREEN), (60, AMBER), (120, RED))
+"""Seconds since a heartbeat of the daemon, which writes every 30 s."""
 STUCK_MINUTES = 30
 """Dagster's own run monitoring ends a run after as long (dagster.yaml)."""
 STATUS = {
@@ -107,19 +112,25 @@ SUCCESS = stat(
     source=DAGSTER,
     decimals=1,
 )
-QUEUE = stat(
-    "How long has the oldest queued run waited?",
-    """One run goes after the other, so minutes are normal while a training is under way. Longer: the daemon has
-    stopped, or a run is stuck.""",
-    """
-    SELECT extract(epoch FROM now() - min(create_timestamp AT TIME ZONE 'UTC'))::float8 AS waits
-    FROM runs WHERE status = 'QUEUED' HAVING count(*) > 0
-    """,
-    unit=SECONDS,
-    steps=((0, GREEN), (300, AMBER), (1800, RED)),
-    none="the queue is empty",
-    source=DAGSTER,
-    decimals=0,
+QUEUE = judged(
+    stat(
+        "How old is the oldest queued run?",
+        """One run goes after the other, so minutes are normal while a training is under way. Longer: the daemon has
+        stopped, or a run is stuck.""",
+        """
+        SELECT extract(epoch FROM now() - min(create_timestamp AT TIME ZONE 'UTC') FILTER (WHERE status = 'QUEUED')
+            )::float8 AS waits
+        FROM runs HAVING count(*) > 0
+        """,
+        unit=SECONDS,
+        none="no run yet",
+        source=DAGSTER,
+        decimals=0,
+    ),
+    "waits",
+    ((0, GREEN), (300, AMBER), (1800, RED)),
+    "nothing queues",
+    GREEN,
 )
 STUCK = stat(
     "How many runs are stuck?",
@@ -134,7 +145,7 @@ STUCK = stat(
     source=DAGSTER,
 )
 HEARTBEAT = stat(
-    "When did the daemon last give a sign of life?",
+    "For how long is the daemon silent?",
     """Seconds since the newest heartbeat of any part of the daemon, which writes every 30 s. Over two minutes it has
     stopped: nothing is scheduled, sensed or alerted. `make up` starts it again.""",
     """
@@ -142,10 +153,10 @@ HEARTBEAT = stat(
     FROM daemon_heartbeats HAVING count(*) > 0
     """,
     unit=SECONDS,
-    steps=((-60, GREEN), (60, AMBER), (120, RED)),
+    steps=SILENCE,
     none="no daemon ever ran",
     source=DAGSTER,
-    decimals=0,
+    decimals=1,
 )
 FAILED = stat(
     "How many checks fail?",
@@ -161,18 +172,17 @@ FAILED = stat(
     none="no check yet",
     source=DAGSTER,
 )
-BY_STATUS = lines(
+BY_STATUS = counts(
     "How do the runs end?",
     """Runs by the time they began and their state now. Red stacks at regular times are a job that always fails.""",
     """
     SELECT $__unixEpochGroup(start_time, $__interval) AS time, lower(status) AS metric, count(*) AS value
     FROM runs WHERE start_time IS NOT NULL AND $__unixEpochFilter(start_time) GROUP BY 1, 2 ORDER BY 1, 2
     """,
-    unit="short",
-    bars={"success": GREEN, "failure": RED, "cancel": GREY, "start|queued": BLUE},
+    {"success": GREEN, "failure": RED, "cancel|not_started": GREY, "^start|queued": BLUE},
     source=DAGSTER,
 )
-TICKS = lines(
+TICKS = counts(
     "Do sensors and schedules tick?",
     """Ticks of sensors and schedules by outcome. Skipped is the normal state of a sensor with nothing to do; failed
     ticks have a reason in Dagster, under Automation.""",
@@ -181,8 +191,7 @@ TICKS = lines(
         count(*) AS value
     FROM job_ticks WHERE $__timeFilter(create_timestamp) GROUP BY 1, 2 ORDER BY 1, 2
     """,
-    unit="short",
-    bars={"success": GREEN, "failure": RED, "skipped": GREY},
+    {"success": GREEN, "failure": RED, "skipped": GREY},
     source=DAGSTER,
 )
 DURATIONS = bars(
@@ -209,9 +218,11 @@ LAST_RUNS = grid(
         to_timestamp(end_time) AS ended, (end_time - start_time)::float8 AS lasted, run
     FROM jobs ORDER BY failures > 0 DESC, end_time DESC, job
     """,
-    units={"lasted": SECONDS},
-    links={"run": RUN},
-    colours={"status": STATUS},
+    {
+        **{"status": Column(words=STATUS), "failures since": Column(steps=((1, RED),), width=110)},
+        **{"lasted": LASTS, "run": RUN},
+    },
+    none="no run has ended yet",
     source=DAGSTER,
 )
 UNFINISHED = grid(
@@ -224,9 +235,8 @@ UNFINISHED = grid(
         extract(epoch FROM now() - since)::float8 AS age, run
     FROM unfinished ORDER BY stuck DESC, since, id LIMIT 100
     """,
-    units={"age": SECONDS},
-    links={"run": RUN},
-    colours={"state": {"STUCK": ("stuck", RED), **STATUS}},
+    {"state": Column(words={"STUCK": ("stuck", RED), **STATUS}), "age": LASTS, "run": RUN},
+    none="no run is under way",
     source=DAGSTER,
 )
 DAEMON = grid(
@@ -238,7 +248,8 @@ DAEMON = grid(
         extract(epoch FROM now() - "timestamp" AT TIME ZONE 'UTC')::float8 AS silence
     FROM daemon_heartbeats ORDER BY 3 DESC
     """,
-    units={"silence": SECONDS},
+    {"silence": Column(SECONDS, 1, steps=SILENCE)},
+    none="no daemon ever ran",
     source=DAGSTER,
 )
 CHECKS = grid(
@@ -256,8 +267,11 @@ CHECKS = grid(
     FROM latest, LATERAL (SELECT evaluation_event::jsonb #> '{{dagster_event,event_specific_data}}' AS said) event
     WHERE execution_status <> 'SUCCEEDED' ORDER BY execution_status, severity, "last look" DESC, "check"
     """,
-    links={"asset": ASSET, "run": RUN},
-    colours={"severity": {"ERROR": ("error", RED), "WARN": ("warning", AMBER), "NONE": ("no verdict", GREY)}},
+    {
+        "severity": Column(words={"ERROR": ("error", RED), "WARN": ("warning", AMBER), "NONE": ("no verdict", AMBER)}),
+        **{"asset": ASSET, "verdict": PROSE, "run": RUN},
+    },
+    none="no check fails",
     source=DAGSTER,
 )
 ASSETS = grid(
@@ -270,8 +284,8 @@ ASSETS = grid(
         last_materialization::jsonb #>> '{{event_log_entry,run_id}}' AS run
     FROM asset_keys WHERE last_materialization_timestamp IS NOT NULL ORDER BY 2, 1
     """,
-    units={"age": SECONDS},
-    links={"asset": ASSET, "run": RUN},
+    {"asset": ASSET, "age": LASTS, "run": RUN},
+    none="nothing was materialized yet",
     source=DAGSTER,
 )
 
@@ -283,7 +297,7 @@ def dashboard() -> Board:
         "System",
         "Does the machinery work? Its time is the clock's, also where the platform lives a season again.",
         [
-            Row("Now", [SUCCESS, QUEUE, STUCK, HEARTBEAT, FAILED], height=5, widths=(5, 5, 4, 5, 5)),
+            Row("Now", [SUCCESS, QUEUE, STUCK, HEARTBEAT, FAILED], 4, (5, 5, 4, 6, 4)),
             Row("Jobs", [LAST_RUNS, UNFINISHED], height=9),
             Row("Over time", [BY_STATUS, DURATIONS, TICKS]),
             Row("Checks", [CHECKS], height=7),

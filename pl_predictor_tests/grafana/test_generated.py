@@ -13,8 +13,8 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="the SDK of G
 
 
 def test_the_committed_files_are_what_make_dashboards_writes() -> None:
+    from grafana.board import Addresses
     from grafana.generate import files
-    from grafana.house import Addresses
 
     wanted = files(Addresses())
     there = {path.relative_to(FOLDER) for path in (FOLDER / "dashboards").iterdir()}
@@ -24,8 +24,8 @@ def test_the_committed_files_are_what_make_dashboards_writes() -> None:
 
 
 def test_a_dashboard_that_is_no_more_is_deleted_and_nothing_half_written_stays(tmp_path: Path) -> None:
+    from grafana.board import Addresses
     from grafana.generate import files, write
-    from grafana.house import Addresses
 
     for folder in {path.parent for path in files(Addresses())}:
         (tmp_path / folder).mkdir(parents=True)

@@ -14,9 +14,11 @@ PANELS = [
     pytest.param(board, panel, id=f"{board['uid']}: {panel['title']}") for board in BOARDS for panel in panels(board)
 ]
 TYPES = {"stat", "timeseries", "table", "state-timeline", "barchart", "trend"}
-UNITS = {"percentunit", "none", "short", "s", "d", "string"}
+UNITS = {"percentunit", "none", "short", "s", "suffix: days", "string", "time:YYYY-MM-DD HH:mm"}
 WITH_LEGEND = {"timeseries", "state-timeline", "barchart", "trend"}
 GREY = "#808080"
+COLUMN, ICONS, LETTER = 66, 84, 7.3
+"""Pixels, as Grafana 12.3 draws them: a column of the board, what a panel's head has beside its title, a letter."""
 each_panel = pytest.mark.parametrize(("board", "panel"), PANELS)
 
 
@@ -62,6 +64,12 @@ def test_a_panel_asks_something_and_says_how_to_read_the_answer(board: dict[str,
 
 
 @each_panel
+def test_a_title_can_be_read_whole_in_a_window_of_1600_pixels(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    room = panel["gridPos"]["w"] * COLUMN - ICONS
+    assert len(panel["title"]) * LETTER <= room, board["uid"]
+
+
+@each_panel
 def test_a_panel_is_of_a_known_kind_and_its_units_are_grafanas(board: dict[str, Any], panel: dict[str, Any]) -> None:
     assert panel["type"] in TYPES, board["uid"]
     config = panel["fieldConfig"]
@@ -76,6 +84,7 @@ def test_what_has_no_data_says_so_and_does_not_look_like_health(board: dict[str,
     assert defaults["noValue"], board["uid"]
     if panel["type"] == "table":
         assert defaults["noValue"] != "no data", "no row means something"
+        assert defaults["thresholds"]["steps"] == [{"value": None, "color": "text"}], "else what has no word is green"
     if panel["type"] == "stat":
         base = defaults["thresholds"]["steps"][0]
         assert base == {"value": None, "color": GREY}

@@ -77,7 +77,7 @@ def test_a_live_forecast_that_was_written_after_kick_off_is_not_official(engine:
 def test_settled_and_waiting_forecasts_are_counted(world: World, settled: pd.DataFrame) -> None:
     assert world.row("performance", "How many forecasts have been judged?") == {"settled": len(settled)}
     for board, title in (
-        ("performance", "How many matches have kicked off and have no result yet?"),
+        ("performance", "How many results are missing?"),
         ("predictions", "How many forecasts wait for a result?"),
     ):
         assert world.row(board, title) == {"waiting": 4}
@@ -92,7 +92,7 @@ def test_settled_and_waiting_forecasts_are_counted(world: World, settled: pd.Dat
     [
         ("performance", "How often is it right?", "accuracy"),
         ("performance", "How good is its weighted F1?", "f1_weighted"),
-        ("overview", "How good is its weighted F1?", "f1_weighted"),
+        ("overview", "How good is its F1?", "f1_weighted"),
         ("overview", "How good is its RPS?", "rps"),
     ],
 )
@@ -182,7 +182,7 @@ def test_a_draw_that_is_predicted_as_the_least_likely_result_is_counted_too(seas
 
 def test_the_fixtures_of_the_next_days_are_those_within_as_many_hours(world: World) -> None:
     assert world.row("overview", "Is all of the next 7 days forecast?") == {"not forecast": 0, "fixtures": 1}
-    assert world.row("overview", "How many forecasts were made in the last 24 hours?") == {"made": 0}
+    assert world.row("overview", "How many forecasts in the last 24 hours?") == {"made": 0}
     coming = world.ask("predictions", "What is coming, and what is forecast?")
     assert coming.column("home") == ["Coming 167.5", "Coming 168.5", "Coming 239.5"]
     assert [version is None for version in coming.column("version")] == [False, True, True]
@@ -260,7 +260,7 @@ def test_the_lines_of_what_was_earned_end_in_the_newest_scores(
     whole = scores[scores["slice"] == ALL].set_index("metric")
     for title, shown in (
         ("Does the claimed value lie within what was earned?", {"earned": "yield", "claimed": "claimed_value"}),
-        ("How does the closing line value develop?", {"value": "clv"}),
+        ("How does the closing line value develop?", {"closing line value": "clv"}),
     ):
         line = world.ask("betting", title, interval)
         last = dict(zip(line.column("metric"), line.column("value"), strict=True))
@@ -273,7 +273,7 @@ def test_bets_by_kind_are_the_slices_of_the_ledger(world: World, scores: pd.Data
     frame = world.ask("betting", "Which bets earn, by result and by odds?")
     assert frame.column("bets") == list(dict.fromkeys(scores["slice"]))
     shown = {"staked": "turnover", "profit": "profit", "earned": "yield", "claimed": "claimed_value", "won": "hit_rate"}
-    for column, metric in {**shown, "odds imply": "hit_rate_implied", "closing line value": "clv"}.items():
+    for column, metric in {**shown, "implied": "hit_rate_implied", "CLV": "clv"}.items():
         of_slice = scores[scores["metric"] == metric].set_index("slice")["value"]
         np.testing.assert_allclose(frame.column(column), of_slice.reindex(frame.column("bets")))
 

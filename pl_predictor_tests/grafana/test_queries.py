@@ -47,7 +47,7 @@ LEADS_TO = {
 OF_NO_MODEL = {
     *("Source outages", "How many matches lack odds or statistics?", "metric", "record_from", "record_to"),
     # That it has not forecast a fixture is true.
-    *("How many forecasts were made in the last 24 hours?", "How many due matches have no forecast?"),
+    *("How many forecasts in the last 24 hours?", "How many due matches have no forecast?"),
     "What is coming, and what is forecast?",
 }
 CHOOSING = {board["uid"] for board in boards() if any(each["name"] == "model" for each in board["templating"]["list"])}
@@ -63,8 +63,8 @@ MAY_BE_EMPTY = {
     "Is it right more often than the market?",
     *("Do the bets beat the closing line?", "How does the closing line value develop?"),
     # No daemon has a part in a season that is lived in one process: see test_system.
-    *("How long has the oldest queued run waited?", "Which runs are waiting or at work?"),
-    *("When did the daemon last give a sign of life?", "Which part of the daemon is silent?"),
+    *("How old is the oldest queued run?", "Which runs are waiting or at work?"),
+    *("For how long is the daemon silent?", "Which part of the daemon is silent?"),
     "Do sensors and schedules tick?",
 }
 """Where no row is a good sign, or what the lived weeks did not have."""
