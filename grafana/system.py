@@ -57,14 +57,15 @@ ENDED_RUNS = f"""ended AS (
 canceled proves nothing; of one that a person made by hand that person knows."""
 UNFINISHED_RUNS = f"""begun AS (
     SELECT id, {JOB} AS job, run_id AS run, status, status IN ('STARTING', 'STARTED', 'CANCELING') AS at_work,
-        coalesce(to_timestamp(start_time), create_timestamp AT TIME ZONE 'UTC') AS since
+        coalesce(to_timestamp(start_time), update_timestamp AT TIME ZONE 'UTC') AS since
     FROM runs WHERE status IN ('NOT_STARTED', 'QUEUED', 'STARTING', 'STARTED', 'CANCELING')
 ), unfinished AS (
     SELECT *, since < now() - interval '{STUCK_MINUTES} minutes'
         AND (at_work OR NOT EXISTS (SELECT FROM begun WHERE at_work)) AS stuck
     FROM begun
 )"""
-"""The runs that have not ended. One is stuck if it is at work for too long, or waits for so long while none is."""
+"""The runs that have not ended, and since when they are what they are: one that starts has done nothing else before but
+wait. One is stuck if it is at work for too long, or waits for so long while none is."""
 LATEST_CHECKS = f"""RECURSIVE named AS (
     (SELECT asset_key, check_name FROM asset_check_executions ORDER BY asset_key, check_name LIMIT 1)
     UNION ALL
@@ -94,7 +95,7 @@ the run is at work, or if somebody canceled it, the verdict before it stands.
 Dagster keeps no list of the checks that there are. Every run that materializes an asset plans all checks of it: one
 that the last such run did not plan, and that was not executed since, is not in the code any more.
 
-There are hundreds of thousands of executions, and the events in them are long. So the names are hopped through in the
+A year has 150,000 executions, and the events in them are long. So the names are hopped through in the
 index, and each check's executions read from the newest back, which is over soon.
 """
 

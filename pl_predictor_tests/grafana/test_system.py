@@ -100,6 +100,14 @@ def test_a_run_is_stuck_in_the_number_and_in_the_list_if_the_alert_says_so(
     assert len(evaluate(world.settings, rule("run-stuck")).fires) == states.count("STUCK")
 
 
+def test_a_run_that_waited_for_long_and_starts_now_is_not_stuck(world: World) -> None:
+    run = world.begin(dg.DagsterRunStatus.QUEUED, minutes_ago=40)
+    world.execute(
+        "UPDATE runs SET status = 'STARTING', update_timestamp = now() AT TIME ZONE 'UTC' WHERE run_id = :run", run=run
+    )
+    assert world.value("How many runs are stuck?") == 0
+
+
 def test_a_daemon_that_stopped_falls_silent_and_one_that_lives_does_not(world: World) -> None:
     assert world.value("For how long is the daemon silent?") is None
     world.beat("SENSOR", seconds_ago=300)

@@ -67,6 +67,7 @@ class World:
         run = self.instance.create_run_for_job(CODE.resolve_job_def(job), status=status, remote_job_origin=origin)
         self.execute(
             "UPDATE runs SET create_timestamp = create_timestamp - make_interval(mins => :m), "
+            "update_timestamp = update_timestamp - make_interval(mins => :m), "
             "start_time = CASE WHEN :started THEN extract(epoch FROM now()) - :m * 60 END WHERE run_id = :run",
             m=minutes_ago,
             started=status == dg.DagsterRunStatus.STARTED,
