@@ -1,5 +1,6 @@
 """The board of the bets on paper: what they won, whether that is more than luck, and what is there to bet on."""
 
+from dataclasses import replace
 from typing import Any
 
 from grafana.board import Board, Row
@@ -27,6 +28,7 @@ from grafana.shared import RETRAINING
 
 NO_BET = "no bet settled yet"
 WIDE = Column(width=150)
+PROBABILITY = replace(PERCENT, width=100)
 GAIN = ((-99, AMBER), (0, GREEN))
 ON = OUTCOME.format("outcome")
 
@@ -245,7 +247,7 @@ RECENT = grid(
     ORDER BY {IN_ORDER} LIMIT 100
     """,
     {
-        **{"probability": PERCENT, "odds": UNITS, "claimed": PERCENT, "version": VERSION, "run": RUN},
+        **{"probability": PROBABILITY, "odds": UNITS, "claimed": PERCENT, "version": VERSION, "run": RUN},
         **dict.fromkeys(("stake", "profit", "bankroll"), UNITS),
         "settlement": Column(words={"won": ("won", GREEN), "lost": ("lost", "text"), "void": ("void", GREY)}),
     },
@@ -262,7 +264,7 @@ OPEN = grid(
     ORDER BY kickoff, home_team
     """,
     {
-        **{"probability": PERCENT, "odds": UNITS, "claimed": PERCENT, "stake": UNITS},
+        **{"probability": PROBABILITY, "odds": UNITS, "claimed": PERCENT, "stake": UNITS},
         **{"version": VERSION, "run": RUN},
     },
     none="no bet is open",
@@ -280,7 +282,14 @@ VALUE = grid(
     ORDER BY verdict <> 'value', edge DESC NULLS LAST, kickoff, home_team, position(outcome IN 'HDA')
     """,
     {
-        **{"we say": PERCENT, "market says": PERCENT, "odds": UNITS, "value": PERCENT, "version": VERSION, "run": RUN},
+        **{
+            "we say": PERCENT,
+            "market says": PROBABILITY,
+            "odds": UNITS,
+            "value": PERCENT,
+            "version": VERSION,
+            "run": RUN,
+        },
         "verdict": Column(words={"value": ("worth a bet", GREEN)}, wrap=True),
     },
     none="no fixture is known",

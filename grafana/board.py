@@ -65,8 +65,7 @@ class Board:
     rows: Sequence[Row]
     variables: Sequence[sdk.QueryVariable] = ()
     annotations: Sequence[sdk.AnnotationQuery] = ()
-    since: str = "now-5y"
-    """A replay's moments lie in the past: whoever opens a board should see them."""
+    since: str = "now-1y"
     by_the_clock: bool = False
     """True where the time on the board is the clock's also in a replay: there is no record to show the whole of."""
 

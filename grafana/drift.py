@@ -1,5 +1,7 @@
 """The board of drift: do the latest matches still look like those that the champion was trained on?"""
 
+from dataclasses import replace
+
 from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
@@ -100,7 +102,13 @@ SCORES = grid(
     FROM newest ORDER BY score, column_name
     """,
     {
-        **{"column": REPORTS, "p-value": NATS, "threshold": NATS, "effect size": UNITS, "version": VERSION},
+        **{
+            "column": REPORTS,
+            "p-value": NATS,
+            "threshold": NATS,
+            "effect size": replace(UNITS, width=92),
+            "version": VERSION,
+        },
         "verdict": Column(words={"drifted": ("drifted", RED), "alike": ("alike", GREEN)}),
     },
     none=NO_CHECK,

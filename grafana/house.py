@@ -163,8 +163,9 @@ def lines(
     if limits:
         dashed = common.GraphThresholdsStyleConfig().mode(kinds.GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds(_thresholds(limits)).thresholds_style(dashed)
-        panel = panel.axis_soft_min(min(0, *(1.05 * limit for limit, _ in limits)))
-        panel = panel.axis_soft_max(max(0, *(1.05 * limit for limit, _ in limits)))
+        lowest, highest = 1.05 * min(limits)[0], 1.05 * max(limits)[0]
+        panel = panel.axis_soft_max(max(0, highest))
+        panel = panel.axis_soft_min(lowest) if lowest < 0 else panel
     return panel if decimals is None else panel.decimals(decimals)
 
 
@@ -235,8 +236,8 @@ class Column:
         return _options(given)
 
 
-PERCENT: Final = Column(SHARE, 1, width=88)
-UNITS: Final = Column(decimals=2, width=88)
+PERCENT: Final = Column(SHARE, 1, width=76)
+UNITS: Final = Column(decimals=2, width=76)
 """Money, and the odds."""
 NATS: Final = Column(decimals=4, width=88)
 PROSE: Final = Column(wrap=True)

@@ -38,7 +38,7 @@ from grafana.queries import (
     record,
 )
 from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat
-from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1, MIN_SAMPLE
+from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1
 
 AHEAD = judged(
     stat(
@@ -56,7 +56,7 @@ AHEAD = judged(
     ),
     "ahead, at most",
     ((-1, RED), (0, GREEN)),
-    f"under {MIN_SAMPLE} matches",
+    "too few",
 )
 aside(AHEAD, "matches", COUNT, decimals=0)
 F1 = score(

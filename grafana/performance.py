@@ -1,5 +1,6 @@
 """The board of how good the forecasts are: scores with their samples, the market beside them, versions compared."""
 
+from dataclasses import replace
 from typing import Any
 
 from grafana.board import Board, Row
@@ -164,7 +165,7 @@ COMPARED = grid(
         max(value) FILTER (WHERE metric_type = 'log_loss') AS "log loss",
         max(value) FILTER (WHERE metric_type = 'rps') AS rps,
         max(value) FILTER (WHERE metric_type = 'accuracy') AS accuracy,
-        max(value) FILTER (WHERE metric_type = 'f1_weighted') AS "weighted F1",
+        max(value) FILTER (WHERE metric_type = 'f1_weighted') AS "F1",
         max(value) FILTER (WHERE metric_type = 'log_loss_skill') AS ahead
     FROM (SELECT DISTINCT challenger_version AS version FROM retraining_events WHERE model_name = {MODEL}) decided,
         unnest(ARRAY['log_loss', 'rps', 'accuracy', 'f1_weighted', 'log_loss_skill']) metric,
@@ -172,7 +173,7 @@ COMPARED = grid(
     GROUP BY model_version ORDER BY length(model_version) DESC, model_version DESC
     """,
     {
-        **{"version": VERSION, "log loss": NATS, "rps": NATS, "accuracy": PERCENT, "weighted F1": NATS},
+        **{"version": VERSION, "log loss": NATS, "rps": NATS, "accuracy": PERCENT, "F1": NATS},
         "ahead": NATS,
     },
     none="no version was scored yet",
@@ -207,7 +208,8 @@ HISTORY = grid(
             }
         ),
         **{"version": VERSION, "previous": VERSION, "verdict": PROSE, "reason": PROSE, "run": RUN},
-        **dict.fromkeys(("past seasons", "low", "high", "live"), NATS),
+        **dict.fromkeys(("low", "high", "live"), NATS),
+        "past seasons": replace(NATS, width=110),
     },
     none="no decision in this time",
 )

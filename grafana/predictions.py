@@ -1,5 +1,7 @@
 """The board of the forecasts themselves: what is coming, what is forecast, how sure, and what came of it."""
 
+from dataclasses import replace
+
 from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
@@ -90,7 +92,7 @@ UPCOMING = grid(
     FROM coming ORDER BY kickoff, home_team
     """,
     {
-        **dict.fromkeys(("home win", "draw", "away win"), PERCENT),
+        **dict.fromkeys(("home win", "draw", "away win"), replace(PERCENT, width=92)),
         **dict.fromkeys(("odds 1", "odds X", "odds 2"), UNITS),
         "information": Column(words={"odds": ("with odds", GREEN), "no_odds": ("without odds", AMBER)}),
         **{"version": VERSION, "run": RUN},
@@ -150,7 +152,7 @@ BACKLOG = grid(
     FROM official WHERE actual_result IS NULL AND kickoff <= {NOW}
     ORDER BY kickoff, home_team LIMIT 100
     """,
-    {"confidence": PERCENT, "waits for": Column(DAYS, 1), "run": RUN},
+    {"confidence": replace(PERCENT, width=100), "waits for": Column(DAYS, 1), "run": RUN},
     none="no forecast waits",
 )
 

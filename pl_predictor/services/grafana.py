@@ -6,9 +6,11 @@ shows is in the folder `grafana` of the checkout; what it reads, it reads as the
 
 import json
 import shutil
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import psycopg2.extensions
+from sqlalchemy import text
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.services.grafana_reader import READER, connected, kept_secret, password_file
@@ -19,6 +21,10 @@ FOLDER = PROJECT / "grafana"
 SWITCHES = FOLDER / "server.env"
 """How any Grafana of ours is, as `docker run --env-file` reads it, too."""
 USUAL_HOMES = (Path("/usr/share/grafana"), Path("/opt/homebrew/share/grafana"), Path("/usr/local/share/grafana"))
+RECORD = """
+    SELECT min(as_of), max(as_of), (SELECT replay FROM model_predictions ORDER BY id DESC LIMIT 1)
+    FROM (SELECT as_of FROM model_predictions UNION ALL SELECT as_of FROM model_metrics) record
+"""
 HOW_TO_GET_ONE = (
     "not installed here: get it from https://grafana.com/grafana/download (12.3 or later), and set PL_GRAFANA to its "
     "folder if it is unpacked anywhere else than usual"
@@ -71,7 +77,7 @@ def start(settings: Settings, server: list[str] | None, supervisor: Supervisor) 
             admin_password=kept_secret(admin_password_file(settings.home)),
             sslmode=sslmode(settings),
         )
-        write_boards(settings)
+        write_boards(settings, season_lived(settings))
     except PredictorError as error:
         return f"not started: {error}"
     supervisor.start("grafana", server, needed=False, environment=told)
@@ -88,8 +94,23 @@ def boards_folder(home: Path) -> Path:
     return home / "grafana" / "dashboards"
 
 
-def write_boards(settings: Settings) -> None:
-    """Write the boards of the checkout into the home, with links that lead to this platform's Dagster and MLflow."""
+def season_lived(settings: Settings) -> dict[str, str] | None:
+    """Of a replay, in Grafana's words: the time from its first moment to the end of the season that it lives; None of
+    what is live, or has no record."""
+    with connected(settings, settings.postgres_db) as connection:
+        first, last, replay = connection.execute(text(RECORD)).one()
+    if not replay:
+        return None
+    ends = datetime(last.year + (last.month > 6), 7, 1, tzinfo=timezone.utc)
+    shown = {"from": first - timedelta(hours=24), "to": ends}
+    return {end: f"{at.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.000Z}" for end, at in shown.items()}
+
+
+def write_boards(settings: Settings, shown: dict[str, str] | None) -> None:
+    """Write the boards of the checkout into the home, with links that lead to this platform's Dagster and MLflow.
+
+    shown: the time that those with a record open on, if it is not the latest (`season_lived`).
+    """
     addresses = {"dagster_url": settings.dagster_url, "mlflow_url": settings.mlflow_url}
     folder = boards_folder(settings.home)
     try:
@@ -100,6 +121,8 @@ def write_boards(settings: Settings) -> None:
             board = json.loads(path.read_text())
             for variable in board["templating"]["list"]:
                 variable["query"] = addresses.get(variable["name"], variable["query"])
+                if shown is not None and variable["name"] == "record_from":
+                    board["time"] = shown
             (folder / path.name).write_text(json.dumps(board, indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise PredictorError(f"its boards cannot be written to {folder} ({error}): make the home writable") from error

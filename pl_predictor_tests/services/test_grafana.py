@@ -4,17 +4,23 @@ what it was started with."""
 import json
 import re
 import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.services import grafana
 from pl_predictor.services.grafana_reader import password_file
 from pl_predictor.services.supervisor import RESTARTS, Supervisor
 from pl_predictor.settings import PROJECT, Settings
+from pl_predictor.storage.connection import open_engine
+from pl_predictor_tests.frames import fixture
+from pl_predictor_tests.storage.ledgers import KICKOFF, know, seal
 
 STAND_IN = f"""#!{sys.executable}
 import json, os, sys
@@ -30,6 +36,13 @@ def installed(tmp_path: Path) -> Path:
     program.write_text(STAND_IN)
     program.chmod(0o755)
     return program.parent.parent
+
+
+@pytest.fixture
+def database(environment: Settings) -> Iterator[Engine]:
+    engine = open_engine(environment.database_url(environment.postgres_db))
+    yield engine
+    engine.dispose()
 
 
 def configured(home: Path, **values: Any) -> Settings:
@@ -122,7 +135,7 @@ def test_the_boards_of_the_home_lead_to_its_own_addresses_and_differ_in_nothing_
     folder = grafana.boards_folder(tmp_path)
     folder.mkdir(parents=True)
     (folder / "no-more.json").write_text("{}")
-    grafana.write_boards(settings)
+    grafana.write_boards(settings, None)
     committed = {path.name: path.read_text() for path in (PROJECT / "grafana" / "dashboards").iterdir()}
     assert {path.name: path.read_text() for path in folder.iterdir()} == {
         name: text.replace('"http://127.0.0.1:3000"', '"http://10.1.2.3:4000"').replace(
@@ -131,6 +144,30 @@ def test_the_boards_of_the_home_lead_to_its_own_addresses_and_differ_in_nothing_
         for name, text in committed.items()
     }
     assert all("http://127.0.0.1:3000" in text and "http://127.0.0.1:5050" in text for text in committed.values())
+
+
+def test_the_boards_of_a_replay_open_on_the_season_that_it_lives(environment: Settings, database: Engine) -> None:
+    assert grafana.season_lived(environment) is None
+    moment = datetime(2024, 1, 12, 20, tzinfo=timezone.utc)
+    know(database, fixture("Chelsea", "Fulham", KICKOFF))
+    seal(database, as_of=moment)
+    season = grafana.season_lived(environment)
+    assert season == {"from": "2024-01-11T20:00:00.000Z", "to": "2024-07-01T00:00:00.000Z"}
+    grafana.write_boards(environment, season)
+    times = {
+        path.stem: json.loads(path.read_text())["time"] for path in grafana.boards_folder(environment.home).iterdir()
+    }
+    assert times.pop("mlops-system") == {"from": "now-7d", "to": "now"}, "that board goes by the clock"
+    assert len(times) == 5
+    for each in times.values():
+        assert each == season
+
+
+def test_the_boards_of_what_is_live_show_the_latest(environment: Settings, database: Engine) -> None:
+    now = datetime.now(timezone.utc)
+    know(database, fixture("Chelsea", "Fulham", f"{now + timedelta(days=1):%Y-%m-%d %H:%M}"))
+    seal(database, kickoff=f"{now + timedelta(days=1):%Y-%m-%d %H:%M}", as_of=now, replay=False)
+    assert grafana.season_lived(environment) is None
 
 
 def test_a_role_whose_password_the_home_does_not_know_is_said_and_ends_nothing(
