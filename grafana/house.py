@@ -30,7 +30,7 @@ SHARE, NUMBER, COUNT, SECONDS, TEXT = "percentunit", "none", "short", "s", "stri
 DAYS: Final = "suffix: days"
 """Grafana's own unit would make weeks of them, which no text and no threshold speaks of."""
 MOMENT: Final = "time:YYYY-MM-DD HH:mm"
-SERIES: Final = {"_market": BLUE, "expected|at least|at most|claimed|began with": GREY}
+SERIES: Final = {"^the market$": BLUE, "^log_loss.*expected|at least$|at most$|^claimed$|^began with$": GREY}
 """Colours of lines by what their names hold: whatever else is drawn, these are what it is compared with."""
 
 Steps = Sequence[tuple[float, str]]
@@ -121,7 +121,7 @@ def judged(panel: Panel, column: str, steps: Steps, unknown: str | None = None, 
 
 def interval(panel: Panel, n: str) -> Panel:
     """The stat of a value, the ends of its interval, which need five match days to be known, and its sample size."""
-    panel = panel.override_by_regexp("/^at (least|most)$/", _options({"mappings": [_absent("not known yet")]}))
+    panel = panel.override_by_regexp("/^at (least|most)$/", _options({"mappings": [_absent("unknown")]}))
     return aside(panel, n, COUNT, decimals=0)
 
 

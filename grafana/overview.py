@@ -33,9 +33,9 @@ from grafana.queries import (
     NOW,
     OVERDUE,
     REPLAY,
+    RPS_AGAINST_MARKET,
     STANDARD_ERRORS,
     newest_score,
-    record,
 )
 from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1
@@ -71,10 +71,11 @@ F1 = score(
 RPS = score(
     "How good is its RPS?",
     """Ranked probability score of the champion's official forecasts: 0 is best, the market has 0.19 to 0.20, and always
-    giving each result its usual share has 0.23.""",
+    giving each result its usual share has 0.23. It has no colour, because no check judges it: some dozen matches say
+    more about the results than about the forecasts.""",
     newest_score("rps"),
     unit=NUMBER,
-    steps=((0, GREEN), (0.21, AMBER), (0.23, RED)),
+    steps=(),
     decimals=4,
 )
 DRIFT = drift_stat(
@@ -229,9 +230,10 @@ OPEN = grid(
 )
 TREND = lines(
     "How have the forecasts done?",
-    """RPS of whichever version served, and of the pre-match odds, over time; lower is better. Marks are retrainings and
-    drift.""",
-    record("rps", "rps_market"),
+    """RPS of whichever version served and of the pre-match odds, on the same matches: 0 is best. Only the distance
+    between the two is skill; how both go up and down is how surprising the results were. Marks are retrainings, drift
+    and outages.""",
+    RPS_AGAINST_MARKET,
     decimals=4,
 )
 SERVED = grid(
@@ -252,7 +254,7 @@ def dashboard() -> Board:
     return Board(
         "mlops-overview",
         "Overview",
-        "Is everything all right? Green needs nothing, amber a look, red an action; grey is not known yet. Each "
+        "Is everything all right? Green needs nothing, amber a look, red an action; grey is neither, or unknown. Each "
         "question is answered in full on a board of its own: see Boards.",
         [
             Row("The platform", [ALERTS, PIPELINE, DATA_AGE, CHAMPION_NOW, CHAMPION_AGE], 4, (5, 4, 5, 4, 6)),

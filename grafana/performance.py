@@ -27,6 +27,7 @@ from grafana.house import (
 from grafana.queries import (
     CHOSEN,
     MODEL,
+    RPS_AGAINST_MARKET,
     WAITING_FOR_RESULTS,
     newest_metric,
     newest_score,
@@ -102,16 +103,16 @@ CLASSIFICATION = lines(
 )
 RPS = lines(
     "Is the RPS below the market's?",
-    """Ranked probability score, 0 is best; a good model has 0.19 to 0.20. rps_market is that of the pre-match odds, on
-    the matches that have any: compare only where most do.""",
-    record("rps", "rps_market"),
+    """Ranked probability score of whichever version served and of the pre-match odds, on the same matches: 0 is best, a
+    good model has 0.19 to 0.20. Only the distance between the two is skill.""",
+    RPS_AGAINST_MARKET,
     decimals=4,
 )
 LOG_LOSS = lines(
     "Is the log loss what the forecasts themselves expect?",
-    """Log loss in nats, 0 is best. Above log_loss_expected for long: the probabilities are too bold. Above
-    log_loss_market: the odds know something that the model does not. Small gaps are luck.""",
-    record("log_loss", "log_loss_expected", "log_loss_market"),
+    """Log loss in nats, 0 is best, of all matches. Above log_loss_expected for long: the probabilities are too bold, or
+    features are broken. Small gaps are luck. How it stands against the market's is beside.""",
+    record("log_loss", "log_loss_expected"),
     decimals=4,
 )
 SKILL_LINES = lines(

@@ -201,3 +201,15 @@ def record(*metrics: str) -> str:
         WHERE m.metric_type IN ({wanted}) AND m.model_name = {MODEL} AND $__timeFilter(m.as_of)
         ORDER BY 1, 2, m.as_of DESC, m.id DESC
     """
+
+
+RPS_AGAINST_MARKET: Final = f"""
+    SELECT pair.time, each.metric, each.value FROM (
+        SELECT time, max(value) FILTER (WHERE metric = 'rps_market') AS market,
+            max(value) FILTER (WHERE metric = 'rps_skill') AS skill
+        FROM ({record("rps_market", "rps_skill")}) newest GROUP BY time
+    ) pair, LATERAL (VALUES ('the model', market * (1 - skill)), ('the market', market)) AS each (metric, value)
+    WHERE each.value IS NOT NULL ORDER BY 1, 2
+"""
+"""Series of the RPS of whichever version served and of the pre-match odds, on the same matches: the skill is what says
+how far apart they are there, as the model's own RPS is of matches without odds, too."""

@@ -123,6 +123,19 @@ def test_the_lines_end_in_the_newest_scores(world: World, settled: pd.DataFrame)
     assert last == {s.metric: pytest.approx(s.value) for s in scorecard(settled, wanted=wanted)}
 
 
+def test_the_market_and_the_model_are_drawn_by_the_same_matches(world: World, settled: pd.DataFrame) -> None:
+    priced = settled[settled["market_home"].notna()].reset_index(drop=True)
+    assert len(priced) < len(settled)
+    expected = {s.metric: pytest.approx(s.value) for s in scorecard(priced, wanted=("rps", "rps_market"))}
+    for board, title in (
+        ("performance", "Is the RPS below the market's?"),
+        ("overview", "How have the forecasts done?"),
+    ):
+        frame = world.ask(board, title)
+        last = dict(zip(frame.column("metric"), frame.column("value"), strict=True))
+        assert last == {"the model": expected["rps"], "the market": expected["rps_market"]}
+
+
 def test_versions_are_compared_by_their_newest_scores(world: World) -> None:
     frame = world.ask("performance", "Which version is better?")
     assert frame.column("version") == ["2", "1"]
