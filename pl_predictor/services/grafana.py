@@ -5,6 +5,7 @@ shows is in the folder `grafana` of the checkout; what it reads, it reads as the
 """
 
 import json
+import os
 import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +14,8 @@ import psycopg2.extensions
 from sqlalchemy import text
 
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.services.grafana_reader import READER, connected, kept_secret, password_file
+from pl_predictor.services.grafana_reader import PASSWORD, READER, connected, kept_secret, logs_in, password_file
+from pl_predictor.services.ports import require_free_port
 from pl_predictor.services.supervisor import Supervisor
 from pl_predictor.settings import PROJECT, Settings
 
@@ -21,13 +23,13 @@ FOLDER = PROJECT / "grafana"
 SWITCHES = FOLDER / "server.env"
 """How any Grafana of ours is, as `docker run --env-file` reads it, too."""
 USUAL_HOMES = (Path("/usr/share/grafana"), Path("/opt/homebrew/share/grafana"), Path("/usr/local/share/grafana"))
-RECORD = """
+EDGES_OF_THE_RECORD = """
     SELECT min(as_of), max(as_of), (SELECT replay FROM model_predictions ORDER BY id DESC LIMIT 1)
     FROM (SELECT as_of FROM model_predictions UNION ALL SELECT as_of FROM model_metrics) record
 """
 HOW_TO_GET_ONE = (
-    "not installed here: get it from https://grafana.com/grafana/download (12.3 or later), and set PL_GRAFANA to its "
-    "folder if it is unpacked anywhere else than usual"
+    "not installed here: get it from https://grafana.com/grafana/download (12.3 or later), and set PL_GRAFANA to the "
+    "folder that it was unpacked into"
 )
 
 
@@ -36,12 +38,13 @@ def command(settings: Settings) -> list[str] | None:
 
     PredictorError where PL_GRAFANA names a folder that does not hold one.
     """
-    homes = USUAL_HOMES if settings.grafana is None else (settings.grafana,)
+    homes = USUAL_HOMES if settings.grafana is None else (settings.grafana.expanduser(),)
     for home in homes:
         program = home / "bin" / "grafana"
         found = shutil.which(str(program)) or (shutil.which("grafana") if home in USUAL_HOMES else None)
         if home.is_dir() and found:
-            return [found, "server", "--homepath", str(home)]
+            # Not the file of a Grafana that is in use already, whose database it would provision.
+            return [found, "server", "--homepath", str(home), "--config", str(config_file(settings.home))]
     if settings.grafana is not None:
         raise PredictorError(
             f"PL_GRAFANA={settings.grafana} holds no bin/grafana: name the folder that Grafana was unpacked into, or "
@@ -71,17 +74,35 @@ def start(settings: Settings, server: list[str] | None, supervisor: Supervisor) 
     if server is None:
         return HOW_TO_GET_ONE
     try:
+        require_free_port(settings.grafana_port, "PL_GRAFANA_PORT", settings.bind)
+        if not logs_in(settings, password := reader_password(settings)):
+            raise PredictorError(f"{READER} does not log in with {_whose(settings)}: set {PASSWORD} to its password")
         told = environment(
             settings,
-            reader_password=reader_password(settings),
+            reader_password=password,
             admin_password=kept_secret(admin_password_file(settings.home)),
             sslmode=sslmode(settings),
         )
         write_boards(settings, season_lived(settings))
     except PredictorError as error:
         return f"not started: {error}"
-    supervisor.start("grafana", server, needed=False, environment=told)
-    return settings.grafana_url
+    supervisor.start("grafana", server, needed=False, environment=_without_secrets(settings) | told)
+    return f"{settings.grafana_url} (some seconds more)"
+
+
+def _whose(settings: Settings) -> str:
+    return PASSWORD if settings.grafana_password is not None else f"the password in {password_file(settings.home)}"
+
+
+def _without_secrets(settings: Settings) -> dict[str, str]:
+    """This process's environment without any configuration of the platform."""
+    ours = {field.validation_alias for field in Settings.model_fields.values()} | set(settings.environment())
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def config_file(home: Path) -> Path:
+    """The configuration of a home's Grafana, empty: the environment says all."""
+    return home / "grafana" / "grafana.ini"
 
 
 def admin_password_file(home: Path) -> Path:
@@ -95,14 +116,15 @@ def boards_folder(home: Path) -> Path:
 
 
 def season_lived(settings: Settings) -> dict[str, str] | None:
-    """Of a replay, in Grafana's words: the time from its first moment to the end of the season that it lives; None of
-    what is live, or has no record."""
+    """Of a replay, in Grafana's words: the season that it lives now, from the first moment lived on; None of what is
+    live, or has no record."""
     with connected(settings, settings.postgres_db) as connection:
-        first, last, replay = connection.execute(text(RECORD)).one()
+        first, last, replay = connection.execute(text(EDGES_OF_THE_RECORD)).one()
     if not replay:
         return None
-    ends = datetime(last.year + (last.month > 6), 7, 1, tzinfo=timezone.utc)
-    shown = {"from": first - timedelta(hours=24), "to": ends}
+    season = last.year - (last.month < 7)
+    begins, ends = (datetime(year, 7, 1, tzinfo=timezone.utc) for year in (season, season + 1))
+    shown = {"from": max(first - timedelta(hours=24), begins), "to": ends}
     return {end: f"{at.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.000Z}" for end, at in shown.items()}
 
 
@@ -115,6 +137,7 @@ def write_boards(settings: Settings, shown: dict[str, str] | None) -> None:
     folder = boards_folder(settings.home)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        config_file(settings.home).touch()
         for path in folder.glob("*.json"):
             path.unlink()
         for path in (FOLDER / "dashboards").glob("*.json"):
@@ -155,7 +178,6 @@ def environment(settings: Settings, *, reader_password: str, admin_password: str
         "GF_SERVER_ROOT_URL": settings.grafana_url,
         "GF_SECURITY_ADMIN_PASSWORD": admin_password,
         "GF_PATHS_DATA": str(folder),
-        "GF_PATHS_LOGS": str(folder / "logs"),
         "GF_PATHS_PLUGINS": str(folder / "plugins"),
         "GF_PATHS_PROVISIONING": str(FOLDER / "provisioning"),
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(boards / "mlops-overview.json"),

@@ -1,13 +1,15 @@
 """The role `grafana_reader`: what Grafana logs in as, and all that it may do.
 
-Whoever looks at a dashboard can send any SQL, so the role reads and does nothing else: SELECT on the platform's schema,
-tables that are yet to come included, and on the few tables of Dagster's that the dashboards look at. Read-only and the
-time limit are its defaults, which a session can lift; the grants are what holds.
+Whoever looks at a dashboard can send any SQL, so the role reads and does nothing else: SELECT on the platform's tables,
+and on the few of Dagster's that the dashboards look at. Read-only and the time limit are its defaults, which a session
+can lift; the grants are what holds. What PostgreSQL lets everybody do, whatever was granted, is taken away in these two
+databases where the platform's user may: locks that the platform waits for, large objects, temporary tables, of which
+one could stand for another to who shares the connection. Left is that a role can change its own password and defaults,
+which the next start finds.
 
 A role belongs to the whole server, and Dagster's tables to a database that no migration of ours knows: so this runs
 after both are up to date, each time, and changes nothing the second time. Forecasts do not depend on it: where the
-platform's user may not make or change roles, a sentence says what an administrator has to do, and nothing fails. The
-grants are another matter: whoever owns a table may give them.
+platform's user may not make roles, a sentence says so and nothing fails.
 """
 
 import os
@@ -22,6 +24,7 @@ import psycopg2.extensions
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
+from pl_predictor import tables
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import CONNECT_SECONDS, open_engine
@@ -38,15 +41,13 @@ DAGSTER_TABLES: Final = (
 PASSWORD: Final = "PL_GRAFANA_PASSWORD"
 """What stands for the password in a statement until it is executed."""
 DEFAULTS: Final = {"default_transaction_read_only": "on", "statement_timeout": "15s"}
-ON_OURS: Final = (
-    f"GRANT USAGE ON SCHEMA public TO {READER}",
-    f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}",
-    f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {READER}",
-)
-ON_DAGSTERS: Final = (
-    f"GRANT USAGE ON SCHEMA public TO {READER}",
-    f"GRANT SELECT ON {', '.join(DAGSTER_TABLES)} TO {READER}",
-)
+OURS: Final = tuple(tables.metadata.tables)
+HARMFUL: Final = """
+    SELECT DISTINCT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+        AND (proname LIKE 'pg\\_%advisory%lock%' OR proname IN ('lo_creat', 'lo_create', 'lo_from_bytea'))
+        AND has_function_privilege('public', oid, 'EXECUTE')
+"""
+"""What everybody may call, and a reader has no need of: locks that the platform waits for, and files of any size."""
 
 
 def provide(settings: Settings) -> str | None:
@@ -62,9 +63,14 @@ def provide(settings: Settings) -> str | None:
             server.execute(text("SELECT pg_advisory_lock(hashtext('grafana_reader'))"))
         left = [("postgres", refused := _make(server, settings))]
         if f"CREATE ROLE {READER}" not in refused:
-            for database, grants in ((settings.postgres_db, ON_OURS), (settings.dagster_db, ON_DAGSTERS)):
+            for database, readable in ((settings.postgres_db, OURS), (settings.dagster_db, DAGSTER_TABLES)):
+                grants = (
+                    f"GRANT USAGE ON SCHEMA public TO {READER}",
+                    f"GRANT SELECT ON {', '.join(readable)} TO {READER}",
+                )
                 with connected(settings, database) as connection:
                     left.append((database, [grant for grant in grants if not _allowed(connection, [grant])]))
+                    _keep_to_reading(connection, database)
     asked = " and ".join(f"in database {name!r}: {'; '.join(each)};" for name, each in left if each)
     return _sentence(settings, asked) if asked else None
 
@@ -107,6 +113,22 @@ def _allowed(connection: Connection, statements: Iterable[str]) -> bool:
     return True
 
 
+def _keep_to_reading(connection: Connection, database: str) -> None:
+    """Leave to the owner alone, in this database of ours, what harms without any grant; as far as one may."""
+    with connection.begin():
+        functions = connection.scalars(text(HARMFUL)).all()
+    _allowed(connection, [f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC'])
+    _allowed(connection, ["REVOKE CREATE ON SCHEMA public FROM PUBLIC"])
+    for each in functions:
+        _allowed(
+            connection,
+            [
+                f"REVOKE EXECUTE ON FUNCTION {each} FROM PUBLIC",
+                f"GRANT EXECUTE ON FUNCTION {each} TO pg_database_owner",
+            ],
+        )
+
+
 def _make(connection: Connection, settings: Settings) -> list[str]:
     """Bring the role into being, or up to date; returns the statements for that if they were not allowed."""
     chosen = settings.grafana_password.get_secret_value() if settings.grafana_password else None
@@ -115,7 +137,7 @@ def _make(connection: Connection, settings: Settings) -> list[str]:
             text("SELECT coalesce(rolconfig, '{}') FROM pg_roles WHERE rolname = :name"), {"name": READER}
         ).scalar_one_or_none()
     statements = [f"CREATE ROLE {READER}"] if existing is None else []
-    if existing is None or (chosen is not None and not _logs_in(settings, chosen)):
+    if existing is None or (chosen is not None and not logs_in(settings, chosen)):
         statements.append(f"ALTER ROLE {READER} LOGIN PASSWORD '{PASSWORD}'")
     statements += [
         f"ALTER ROLE {READER} SET {name} = '{value}'"
@@ -136,7 +158,7 @@ def _make(connection: Connection, settings: Settings) -> list[str]:
     return [] if _allowed(connection, executed()) else statements
 
 
-def _logs_in(settings: Settings, password: str) -> bool:
+def logs_in(settings: Settings, password: str) -> bool:
     """Whether the role has this password already: nobody may read it, but anybody may try it."""
     try:
         psycopg2.connect(

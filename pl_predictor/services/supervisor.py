@@ -105,13 +105,13 @@ class Supervisor:
     ) -> None:
         """Start a process, writing to its log; `watch` starts it again if it ends, unless it is one that may end.
 
-        needed: False for one that the others can do without, if it keeps ending. environment: its own, besides that of
-        all.
+        needed: False for one that the others can do without, if it keeps ending. environment: its own, in the place of
+        the platform's, which has its passwords.
         """
         log = self.log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        own = environment or {}
+        own = self._environment if environment is None else {**environment, MARKER: str(self._home)}
         self._processes[name] = _Process(command, own, self._spawn(name, command, own), stays, needed)
 
     def run(self, command: Sequence[str], stop: threading.Event) -> int:
@@ -136,7 +136,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**self._environment, **own, NAME_MARKER: name},
+                env={**own, NAME_MARKER: name},
                 start_new_session=True,
             )
 

@@ -57,7 +57,7 @@ def up(settings: Settings, say: Say, *, attached: bool = False) -> int:
     with _only_one(settings):
         if ended := clear(settings.home):
             say(f"Ended {ended} processes that an earlier start had left running")
-        _require_ports(settings, commands)
+        _require_ports(settings)
         say("Starting PostgreSQL" if settings.embedded else f"Using PostgreSQL at {settings.postgres_host}")
         with ready(settings) as effective:
             supervisor = Supervisor(settings.home, effective.environment())
@@ -161,13 +161,11 @@ def _only_one(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _require_ports(settings: Settings, commands: Mapping[str, list[str]]) -> None:
+def _require_ports(settings: Settings) -> None:
     require_free_port(settings.dagster_port, "PL_DAGSTER_PORT", settings.bind)
     require_free_port(settings.code_server_port, "PL_CODE_SERVER_PORT")
     if settings.own_mlflow_server:
         require_free_port(settings.mlflow_port, "PL_MLFLOW_PORT", settings.bind)
-    if "grafana" in commands:
-        require_free_port(settings.grafana_port, "PL_GRAFANA_PORT", settings.bind)
 
 
 def _wait_for(url: str, name: str, supervisor: Supervisor, stop: threading.Event, say: Say) -> None:

@@ -70,10 +70,11 @@ def test_it_reads_every_table_of_the_platform(provided: Settings) -> None:
             cursor.execute(f"SELECT * FROM {table} LIMIT 0")
 
 
-def test_it_reads_a_table_that_a_later_migration_makes(provided: Settings) -> None:
-    execute(provided, "CREATE TABLE later (id integer)", provided.postgres_db)
-    with as_reader(provided, provided.postgres_db) as cursor:
-        cursor.execute("SELECT * FROM later")
+def test_of_the_tables_of_others_in_the_same_database_it_reads_none(provided: Settings) -> None:
+    execute(provided, "CREATE TABLE of_somebody_else (id integer)", provided.postgres_db)
+    assert provide(provided) is None
+    with as_reader(provided, provided.postgres_db) as cursor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        cursor.execute("SELECT * FROM of_somebody_else")
 
 
 def test_of_dagsters_tables_it_reads_those_of_the_dashboards_and_no_other(provided: Settings) -> None:
@@ -100,6 +101,9 @@ def test_of_mlflows_tables_it_reads_none(provided: Settings) -> None:
         "TRUNCATE matches",
         "DROP TABLE matches",
         "CREATE TABLE mine (id integer)",
+        "CREATE TEMPORARY TABLE alerts (id integer)",
+        "SELECT lo_from_bytea(0, 'a file')",
+        "SELECT lo_create(0)",
     ],
 )
 def test_it_writes_nothing_even_where_a_viewer_lifts_the_read_only_default(provided: Settings, statement: str) -> None:
@@ -109,6 +113,21 @@ def test_it_writes_nothing_even_where_a_viewer_lifts_the_read_only_default(provi
         cursor.execute("SET default_transaction_read_only = off")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute(statement)
+
+
+@pytest.mark.parametrize("held", ["hashtext('champion')", "1, 2"])
+@pytest.mark.parametrize("how", ["lock", "lock_shared", "try_lock", "xact_lock"])
+def test_it_holds_no_lock_that_the_platform_waits_for(provided: Settings, how: str, held: str) -> None:
+    for database in (provided.postgres_db, provided.dagster_db):
+        name = f"pg_try_advisory_{how[4:]}" if how.startswith("try") else f"pg_advisory_{how}"
+        with as_reader(provided, database) as cursor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute(f"SELECT {name}({held})")
+
+
+def test_the_owner_of_the_database_still_may_what_is_taken_from_everybody(limited: Settings) -> None:
+    for database in (limited.postgres_db, limited.dagster_db):
+        execute(limited, "SELECT pg_advisory_lock(1)", database)
+        execute(limited, "CREATE TEMPORARY TABLE mine (id integer)", database)
 
 
 def test_its_queries_are_read_only_and_end_in_time(provided: Settings) -> None:
@@ -219,14 +238,11 @@ def test_a_user_who_may_not_change_the_password_asks_for_that_alone_and_gives_th
 def test_a_grant_that_only_an_administrator_may_give_is_asked_for_with_its_database(
     provided: Settings, limited: Settings
 ) -> None:
-    execute(provided, "CREATE TABLE of_somebody_else (id integer)", limited.postgres_db)
+    execute(provided, f"ALTER TABLE runs OWNER TO {provided.postgres_user}", limited.dagster_db)
     said = provide(limited)
+    grant = f"GRANT SELECT ON {', '.join(DAGSTER_TABLES)} TO {READER}"
     assert said is not None
-    grant = f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}"
-    assert f"run, in database '{limited.postgres_db}': {grant}; Then" in said
-    execute(provided, grant, limited.postgres_db)
-    execute(provided, "GRANT SELECT ON of_somebody_else TO limited WITH GRANT OPTION", limited.postgres_db)
-    assert provide(limited) is None
+    assert f"run, in database '{limited.dagster_db}': {grant}; Then" in said
 
 
 def test_a_role_that_could_not_be_made_leaves_no_password_in_the_home(provided: Settings, limited: Settings) -> None:
