@@ -4,7 +4,8 @@ Grafana looks from outside: it also tells what the platform's own alerts (the ta
 the platform runs. A rule is SQL that gives a number a row, a threshold that no row may exceed, and the panel that shows
 what is wrong. Two kinds: lists of offenders, where no row is health, and ages, where no row is an alert. Times are the
 boards': in a replay now is the moment that it lives, so that a replay which stands still grows no older; only the
-machinery (Dagster's runs and daemon) goes by the clock.
+machinery (Dagster's runs and daemon) goes by the clock. So does how long a rule must hold before it tells: of a replay
+that lives a week a minute it tells only what lasts.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class Rule:
 
     sql: one column of numbers; columns of text, if any, name the row. board, question: uid and title of the panel that
     the alert leads to. summary: may use the row's `$labels` and `$values.A`. absent: what no row means. failed: what
-    it means that the query fails; KeepLast is nothing new, because db-unreachable and daemon-dead tell of that.
+    it means that the query fails; Error is an alert of its own, DatasourceError, one for all rules that cannot look.
     """
 
     uid: str
@@ -63,7 +64,7 @@ class Rule:
     description: str
     source: str = DATA
     absent: Literal["OK", "Alerting"] = "OK"
-    failed: Literal["KeepLast", "Alerting"] = "KeepLast"
+    failed: Literal["Error", "Alerting"] = "Error"
 
 
 RULES: Final = (

@@ -20,6 +20,7 @@ from grafana.house import (
     aside,
     grid,
     interval,
+    legend,
     lines,
     stat,
 )
@@ -67,7 +68,7 @@ CLV = _score(
     market. Unknown where the source has no closing odds.""",
     "clv",
     "closing line value",
-    "no closing odds",
+    "no bet with closing odds",
 )
 CLAIM = stat(
     "Do the bets earn what they claim?",
@@ -80,11 +81,10 @@ CLAIM = stat(
     FROM scores WHERE slice = 'all' AND metric IN ('claimed_value', 'yield') HAVING count(*) > 0
     """,
     unit=SHARE,
-    steps=GAIN,
     none=NO_BET,
     decimals=1,
 )
-aside(aside(CLAIM, "claimed"), "bets", COUNT, decimals=0)
+aside(CLAIM, "bets", COUNT, decimals=0)
 BANKROLL = stat(
     "How large is the bankroll?",
     """Units that the ledger has by the bets settled so far, those of them that are on open bets, and those that it
@@ -115,6 +115,7 @@ DRAWDOWN = stat(
     none=NO_BET,
     decimals=1,
 )
+aside(DRAWDOWN, "at the worst")
 BANKROLL_LINE = lines(
     "How has the bankroll moved?",
     """Units after the bets settled by then, in the order in which they were settled, beside those that the ledger began
@@ -156,7 +157,7 @@ DRAWDOWN_LINE = lines(
     """,
     unit=SHARE,
     limits=((0.25, AMBER), (0.5, RED)),
-)
+).legend(legend(["max"]))
 
 
 def _over_time(*names: tuple[str, str, str]) -> str:

@@ -40,8 +40,9 @@ NEWEST = f"""newest AS (
 
 SHARE_NOW = drift_stat(
     "How much has drifted?",
-    f"""Drifted share of the compared columns at the newest check of the champion. Over {MAX_DRIFT_SHARE:.0%} the check
-    fails and the platform trains again by itself, unless a cooldown or too few new results forbid it.""",
+    f"""Drifted share of the compared columns at the newest check of the champion. Over {MAX_DRIFT_SHARE:.0%}, by
+    default, the check fails and the platform trains again by itself, unless a cooldown or too few new results forbid
+    it.""",
 )
 AGE = stat(
     "How old is the newest check?",
@@ -63,7 +64,7 @@ COMPARED = stat(
     none=NO_CHECK,
 )
 WORST = stat(
-    "Which column has moved most?",
+    "Which column is most suspicious?",
     """The column with the smallest p-value at the newest check. If it is a feature, ask what changed in the league or
     in the feed; if it is p_home, p_draw or p_away, the forecasts themselves have moved.""",
     f"WITH {NEWEST} SELECT column_name AS column FROM newest ORDER BY score, column_name LIMIT 1",
@@ -74,7 +75,7 @@ SHARE_LINES = lines(
     "Does the drift share stay below its threshold?",
     """Drifted share of the columns over time, of whichever version served: a promoted version is compared with its own
     training window, so the line falls when one is promoted. Over the dashed line the check fails.""",
-    record("drift_share"),
+    record({"drift_share": "drifted"}),
     unit=SHARE,
     limits=((MAX_DRIFT_SHARE, RED),),
 )
@@ -165,7 +166,7 @@ CHECKS = grid(
             SELECT string_agg(d.column_name, ', ' ORDER BY d.score, d.column_name) FROM drift_scores d
             WHERE d.drifted AND (d.model_name, d.model_version, d.as_of) = (m.model_name, m.model_version, m.as_of)
         ), 'none') AS drifted,
-        m.metadata->>'report' AS report
+        substring(m.metadata->>'report' FROM '#/.*') AS report
     FROM model_metrics m
     WHERE m.metric_type = 'drift_share' AND m.model_name = {MODEL} AND $__timeFilter(m.as_of)
     ORDER BY m.as_of DESC, m.id DESC LIMIT 50

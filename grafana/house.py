@@ -30,8 +30,14 @@ SHARE, NUMBER, COUNT, SECONDS, TEXT = "percentunit", "none", "short", "s", "stri
 DAYS: Final = "suffix: days"
 """Grafana's own unit would make weeks of them, which no text and no threshold speaks of."""
 MOMENT: Final = "time:YYYY-MM-DD HH:mm"
-SERIES: Final = {"^the market$": BLUE, "^log_loss.*expected|at least$|at most$|^claimed$|^began with$": GREY}
+SERIES: Final = {"^the market$|^claimed$": BLUE, "^expected|at least$|at most$|^began with$": GREY}
 """Colours of lines by what their names hold: whatever else is drawn, these are what it is compared with."""
+
+ALERT_LIST: Final = {
+    **{"viewMode": "list", "groupMode": "default", "groupBy": [], "maxItems": 20, "sortOrder": 3},
+    **{"dashboardAlerts": False, "alertName": "", "alertInstanceLabelFilter": "", "showInactiveAlerts": False},
+}
+"""As Grafana 12.3 writes it down: by rule, the most important first."""
 
 Steps = Sequence[tuple[float, str]]
 """From which value on which colour; what has no value is grey, or in a table as all text."""
@@ -158,7 +164,7 @@ def lines(
 ) -> Panel:
     """Series over time: `time`, `metric` (names the series), `value`. limits: dashed lines, of these colours, which are
     always to be seen."""
-    panel = _over_time(title, says, sql, unit, source).legend(_legend(["lastNotNull"]))
+    panel = _over_time(title, says, sql, unit, source).legend(legend(["lastNotNull"]))
     panel = _coloured(panel, SERIES).show_points(kinds.VisibilityMode.ALWAYS).point_size(4).span_nulls(True)
     if limits:
         dashed = common.GraphThresholdsStyleConfig().mode(kinds.GraphThresholdsStyleMode.DASHED)
@@ -171,7 +177,7 @@ def lines(
 
 def counts(title: str, says: str, sql: str, colours: Mapping[str, str] | None = None, *, source: str = DATA) -> Panel:
     """Stacked bars over time, of the same columns. colours: by patterns of the names, where they matter."""
-    panel = _coloured(_over_time(title, says, sql, COUNT, source), colours or {}).legend(_legend())
+    panel = _coloured(_over_time(title, says, sql, COUNT, source), colours or {}).legend(legend())
     stacked = common.StackingConfig().mode(kinds.StackingMode.NORMAL)
     return panel.draw_style(kinds.GraphDrawStyle.BARS).fill_opacity(70).stacking(stacked)
 
@@ -184,19 +190,19 @@ def _over_time(title: str, says: str, sql: str, unit: str, source: str) -> Panel
 def states(title: str, says: str, sql: str, words: Words, *, source: str = DATA) -> Panel:
     """A state over time, a lane a `metric`. words: value to text and colour."""
     panel = _panel(statetimeline.Panel(), title, says, sql, shape="time_series", source=source)
-    return panel.mappings([_mapping(words)]).legend(_legend()).show_value(kinds.VisibilityMode.NEVER)
+    return panel.mappings([_mapping(words)]).legend(legend()).show_value(kinds.VisibilityMode.NEVER)
 
 
 def bars(title: str, says: str, sql: str, *, unit: str = COUNT, x: str, source: str = DATA) -> Panel:
     """A group of bars a row, named by the column `x`; a bar each other column."""
     panel = _panel(barchart.Panel(), title, says, sql, shape="table", source=source).unit(unit)
-    return panel.x_field(x).legend(_legend()).show_value(kinds.VisibilityMode.ALWAYS)
+    return panel.x_field(x).legend(legend()).show_value(kinds.VisibilityMode.ALWAYS)
 
 
 def curve(title: str, says: str, sql: str, *, unit: str = SHARE, x: str, source: str = DATA) -> Panel:
     """Lines over the numbers of the column `x`, which ascend."""
     panel = _panel(trend.Panel(), title, says, sql, shape="table", source=source).unit(unit)
-    return panel.x_field(x).legend(_legend()).show_points(kinds.VisibilityMode.ALWAYS)
+    return panel.x_field(x).legend(legend()).show_points(kinds.VisibilityMode.ALWAYS)
 
 
 @dataclass(frozen=True)
@@ -250,7 +256,9 @@ VERSION: Final = Column(
 )
 ASSET: Final = Column(link=("The asset in Dagster", "${dagster_url:raw}/assets/${__value.raw}"), width=170)
 REPORTS: Final = Column(link=("The drift reports in Dagster", "${dagster_url:raw}/assets/drift_report"), width=190)
-REPORT: Final = Column(link=("Evidently's report in MLflow", "${__value.raw:raw}"), short=("^.+$", "open"), width=84)
+REPORT: Final = Column(
+    link=("Evidently's report in MLflow", "${mlflow_url:raw}/${__value.raw:raw}"), short=("^.+$", "open"), width=84
+)
 
 
 def grid(
@@ -271,6 +279,13 @@ def grid(
     for name, column in (columns or {}).items():
         panel = panel.override_by_name(name, column.options())
     return panel
+
+
+def firing(title: str, says: str) -> Panel:
+    """What Grafana's own alert rules tell of at the moment, whichever board one looks at."""
+    states = {"firing": True, "pending": True, "recovering": True, "noData": True, "error": True, "normal": False}
+    panel = sdk.Panel().type("alertlist").title(title).description(" ".join(says.split())).overrides([])
+    return panel.options({**ALERT_LIST, "stateFilter": states})
 
 
 def _mapping(words: Words) -> models.ValueMap:
@@ -300,6 +315,7 @@ def _thresholds(steps: Steps, base: str = GREY) -> sdk.ThresholdsConfig:
     return sdk.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(_steps(steps, base))
 
 
-def _legend(calcs: Sequence[str] = ()) -> common.VizLegendOptions:
+def legend(calcs: Sequence[str] = ()) -> common.VizLegendOptions:
+    """A legend with these calculations of each series, in Grafana's words."""
     shown = common.VizLegendOptions().show_legend(True).placement(kinds.LegendPlacement.BOTTOM).calcs(list(calcs))
     return shown.display_mode(kinds.LegendDisplayMode.LIST)

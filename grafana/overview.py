@@ -17,6 +17,7 @@ from grafana.house import (
     VERSION,
     Column,
     aside,
+    firing,
     grid,
     interval,
     judged,
@@ -37,7 +38,7 @@ from grafana.queries import (
     STANDARD_ERRORS,
     newest_score,
 )
-from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat
+from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat, heartbeat
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1
 
 AHEAD = judged(
@@ -45,7 +46,7 @@ AHEAD = judged(
         "Is it right more often than the market?",
         f"""The champion's accuracy and that of the bookmakers' favourite, on the same matches: the latest 380 of its
         official forecasts that had odds. Ahead at most is their difference and {STANDARD_ERRORS} standard errors:
-        under 0 the market is better beyond luck, and that is an alert.""",
+        under 0, in red, the market is better beyond luck, which is an alert. Else nobody can tell yet.""",
         f"""
         WITH {AGAINST_MARKET}
         SELECT model AS "the model", market AS "the market", at_most AS "ahead, at most", n AS matches FROM ahead
@@ -55,14 +56,14 @@ AHEAD = judged(
         decimals=1,
     ),
     "ahead, at most",
-    ((-1, RED), (0, GREEN)),
+    ((-1, RED), (0, GREY)),
     "too few",
 )
 aside(AHEAD, "matches", COUNT, decimals=0)
 F1 = score(
     "How good is its F1?",
-    f"""Weighted, of the champion's official forecasts; its check fails under {MIN_F1}. Details are on the board
-    Performance.""",
+    f"""Weighted, of the champion's official forecasts; its check fails under {MIN_F1} by default. Details are on the
+    board Performance.""",
     newest_score("f1_weighted"),
     unit=NUMBER,
     steps=((0, RED), (MIN_F1 - 0.05, AMBER), (MIN_F1, GREEN)),
@@ -80,8 +81,8 @@ RPS = score(
 )
 DRIFT = drift_stat(
     "Has the world drifted?",
-    f"""Share of drifted columns at the champion's newest check; over {MAX_DRIFT_SHARE:.0%} the platform trains again.
-    Details are on the board Drift.""",
+    f"""Share of drifted columns at the champion's newest check; over {MAX_DRIFT_SHARE:.0%} by default the platform
+    trains again. Details are on the board Drift.""",
 )
 NEXT = judged(
     stat(
@@ -169,7 +170,7 @@ CHAMPION_NOW = stat(
     none="nobody serves",
 )
 CHAMPION_AGE = stat(
-    "For how long has it served?",
+    "How long has it served?",
     """Days since the decision that let it serve. A version is trained again for a failed check, or when 150 results are
     new to it: over four months within a season is too old.""",
     f"""
@@ -177,16 +178,16 @@ CHAMPION_AGE = stat(
     WHERE event IN ('promoted', 'rolled_back') AND model_name = {MODEL} ORDER BY id DESC LIMIT 1
     """,
     unit=DAYS,
-    steps=((0, GREEN), (120, AMBER), (200, RED)),
+    steps=((0, GREEN), (120, AMBER)),
     none="nobody serves",
     decimals=1,
 )
 ALERTS = judged(
     judged(
         stat(
-            "How many alerts are open?",
-            """Causes that are not gone yet; the list below names them. `pl-predictor status` is not healthy while one
-            of them is an error or critical.""",
+            "How many of its alerts are open?",
+            """Causes that the platform itself has found and that are not gone yet; the list below names them. Where it
+            is dead it finds nothing: Grafana's own rules, beside the list, see that.""",
             f"""
             SELECT count(*) FILTER (WHERE level <> 'warning') AS errors,
                 count(*) FILTER (WHERE level = 'warning') AS warnings
@@ -201,8 +202,9 @@ ALERTS = judged(
     ((0, GREEN), (1, AMBER)),
 )
 MOMENT = stat(
-    "Which moment does it live?",
-    """Live it is now; in a replay it is a moment of the past, and all ages on this board are counted from it.""",
+    "Which moment is it?",
+    """Live it is now; in a replay it is a moment of the past, and all ages on this board are counted from it. In UTC;
+    tables show times in the browser's zone.""",
     f"SELECT to_char({NOW} AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI') || ' UTC' || CASE WHEN "
     f"{REPLAY} THEN ', replayed' ELSE '' END AS moment "
     f"WHERE {NOW} IS NOT NULL",
@@ -211,8 +213,8 @@ MOMENT = stat(
 )
 OPEN = grid(
     "What is wrong now?",
-    """Open alerts, the worst first. The run leads to Dagster; what to do stands in the message, or in the README under
-    Alerts.""",
+    """Open alerts of the platform, the worst first. The run leads to Dagster; what to do stands in the message, or in
+    the README under Alerts.""",
     """
     SELECT level, title, message, as_of AS "speaks of", opened_at AS since,
         last_seen_at AS "last seen", last_error AS "could not be sent",
@@ -226,7 +228,12 @@ OPEN = grid(
         ),
         **{"title": PROSE, "message": PROSE, "run": RUN},
     },
-    none="no alert is open",
+    none="no open alert is recorded",
+)
+FIRING = firing(
+    "What do Grafana's rules tell of?",
+    """Alerts of Grafana's own rules, which look from outside: also at a platform that is dead. Each leads to the panel
+    that shows what is wrong. Empty is health, if Grafana's page Alerting shows the rules as evaluated.""",
 )
 TREND = lines(
     "How have the forecasts done?",
@@ -257,10 +264,10 @@ def dashboard() -> Board:
         "Is everything all right? Green needs nothing, amber a look, red an action; grey is neither, or unknown. Each "
         "question is answered in full on a board of its own: see Boards.",
         [
-            Row("The platform", [ALERTS, PIPELINE, DATA_AGE, CHAMPION_NOW, CHAMPION_AGE], 4, (5, 4, 5, 4, 6)),
-            Row("The forecasts", [NEXT, LAST_DAY, DRIFT, MOMENT], 4),
+            Row("The platform", [ALERTS, heartbeat(), PIPELINE, DATA_AGE, CHAMPION_NOW], 4, (5, 6, 4, 5, 4)),
+            Row("The forecasts", [NEXT, LAST_DAY, DRIFT, CHAMPION_AGE, MOMENT], 4, (6, 6, 4, 4, 4)),
             Row("How good they are", [AHEAD, F1, RPS, ROI], 5, (9, 4, 4, 7)),
-            Row("What is wrong", [OPEN], height=7),
+            Row("What is wrong", [OPEN, FIRING], 7, (16, 8)),
             Row("The record", [TREND, SERVED]),
         ],
         annotations=[*RETRAINING, DRIFT_ONSETS, OUTAGES],

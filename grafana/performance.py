@@ -70,7 +70,7 @@ def _score(title: str, says: str, metric: str, unit: str, steps: Steps) -> Any:
 ACCURACY = _score(
     "How often is it right?",
     f"""Share of the latest official forecasts of the chosen version that named the result. The check fails under
-    {MIN_ACCURACY:.0%}; whether that is bad luck is the check's verdict, in Dagster. Bookmakers'
+    {MIN_ACCURACY:.0%} by default; whether that is bad luck is the check's verdict, in Dagster. Bookmakers'
     favourites win 53 to 55 %.""",
     "accuracy",
     SHARE,
@@ -79,7 +79,7 @@ ACCURACY = _score(
 F1 = _score(
     "How good is its weighted F1?",
     f"""F1 of home wins, draws and away wins, weighted by how often they happen: low for a forecaster that never says
-    draw. The check fails under {MIN_F1}.""",
+    draw. The check fails under {MIN_F1} by default.""",
     "f1_weighted",
     NUMBER,
     ((0, RED), (MIN_F1 - 0.05, AMBER), (MIN_F1, GREEN)),
@@ -87,7 +87,7 @@ F1 = _score(
 SKILL = _score(
     "Is it better than the market, lately?",
     f"""The market's log loss minus its own over the latest 80 matches with odds, nats a match. Over 0 is better than
-    the odds; under {MIN_SKILL} the check fails, and beyond noise it retrains.""",
+    the odds; under {MIN_SKILL} (by default) the check fails, and beyond noise it retrains.""",
     "log_loss_skill_recent",
     NUMBER,
     ((-99, RED), (MIN_SKILL, AMBER), (-0.001, GREEN)),
@@ -97,7 +97,14 @@ CLASSIFICATION = lines(
     """Of whichever version served at the time, over its latest 380 official forecasts: each new version begins a record
     of its own, with wide swings. The dashed line is the accuracy that the check asks for. Weighted recall is the
     accuracy, by definition: the two lines lie on each other.""",
-    record("accuracy", "f1_weighted", "precision_weighted", "recall_weighted"),
+    record(
+        {
+            "accuracy": "accuracy",
+            "f1_weighted": "weighted F1",
+            "precision_weighted": "weighted precision",
+            "recall_weighted": "weighted recall",
+        }
+    ),
     unit=SHARE,
     limits=((MIN_ACCURACY, RED),),
 )
@@ -110,16 +117,16 @@ RPS = lines(
 )
 LOG_LOSS = lines(
     "Is the log loss what the forecasts themselves expect?",
-    """Log loss in nats, 0 is best, of all matches. Above log_loss_expected for long: the probabilities are too bold, or
+    """Log loss in nats, 0 is best, of all matches. Above what is expected for long: the probabilities are too bold, or
     features are broken. Small gaps are luck. How it stands against the market's is beside.""",
-    record("log_loss", "log_loss_expected"),
+    record({"log_loss": "log loss", "log_loss_expected": "expected by the forecasts"}),
     decimals=4,
 )
 SKILL_LINES = lines(
     "Is it better than the market, and is that more than luck?",
-    f"""Skill over the latest 80 matches (the market's log loss minus its own). log_loss_skill_expected_recent is what
-    it would be were the market right: no luck is in it. Both below {MIN_SKILL}, the dashed line: retraining is due.""",
-    record("log_loss_skill_recent", "log_loss_skill_expected_recent"),
+    f"""Skill over the latest 80 matches (the market's log loss minus its own). What is expected if
+    the market is right has no luck in it. Both below {MIN_SKILL}, the dashed line: retraining is due.""",
+    record({"log_loss_skill_recent": "skill", "log_loss_skill_expected_recent": "expected if the market is right"}),
     decimals=4,
     limits=((MIN_SKILL, RED),),
 )

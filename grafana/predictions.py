@@ -153,7 +153,7 @@ BACKLOG = grid(
     ORDER BY kickoff, home_team LIMIT 100
     """,
     {"confidence": replace(PERCENT, width=100), "waits for": Column(DAYS, 1), "run": RUN},
-    none="no forecast waits",
+    none="none is recorded",
 )
 
 

@@ -5,6 +5,7 @@ query is around it: a name that it does not have would be taken from there, sile
 own: `official` says in SQL what core.settlement.official_forecasts says in Python, and a test holds the two together.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from grafana.thresholds import MIN_SAMPLE
@@ -25,14 +26,17 @@ CHAMPION: Final = f"""(
 )"""
 """The version that serves by the record."""
 
-REPLAY: Final = "(SELECT r.replay FROM model_predictions r ORDER BY r.id DESC LIMIT 1)"
-"""Whether the platform lives a moment of the past, by its newest forecast."""
+NEWEST_WORK: Final = """
+    (SELECT f.replay, f.timestamp FROM model_predictions f ORDER BY f.id DESC LIMIT 1)
+    UNION ALL (SELECT e.replay, e.timestamp FROM retraining_events e ORDER BY e.id DESC LIMIT 1)
+"""
+REPLAY: Final = f"(SELECT w.replay FROM ({NEWEST_WORK}) w ORDER BY w.timestamp DESC LIMIT 1)"
+"""Whether the platform lives a moment of the past, by its newest forecast or decision; null before any."""
 
-NOW: Final = f"""(
-    SELECT CASE WHEN {REPLAY} THEN (SELECT max(f.as_of) FROM match_features f) ELSE now() END
-    WHERE EXISTS (SELECT FROM model_predictions)
-)"""
-"""The platform's now: live the clock's, in a replay the newest moment that it has lived; null before any forecast."""
+NOW: Final = (
+    f"(SELECT CASE {REPLAY} WHEN true THEN (SELECT max(f.as_of) FROM match_features f) WHEN false THEN now() END)"
+)
+"""The platform's now: live the clock's, in a replay the newest moment that it has lived; null before any work."""
 
 
 FAVOURITE: Final = """CASE least(home_odds, draw_odds, away_odds)
@@ -187,27 +191,29 @@ def newest_score(metric: str, version: str = CHAMPION) -> str:
     """
 
 
-def record(*metrics: str) -> str:
-    """Series of these metrics over time, of whichever version served: the last value in each interval."""
-    wanted = ", ".join(f"'{metric}'" for metric in metrics)
+def record(names: Mapping[str, str]) -> str:
+    """Series over time of whichever version served, the last value in each interval. names: metric to what its line is
+    called."""
+    called = ", ".join(f"('{metric}', '{name}')" for metric, name in names.items())
     return f"""
-        SELECT DISTINCT ON (1, 2) $__timeGroup(m.as_of, $__interval) AS time, m.metric_type AS metric, m.value
-        FROM model_metrics m
+        SELECT DISTINCT ON (1, 2) $__timeGroup(m.as_of, $__interval) AS time, known.name AS metric, m.value
+        FROM (VALUES {called}) known (metric, name)
+        JOIN model_metrics m ON m.metric_type = known.metric
         JOIN (
             SELECT challenger_version, as_of AS since,
                 coalesce(lead(as_of) OVER (ORDER BY id), 'infinity') AS until
             FROM retraining_events WHERE event IN ('promoted', 'rolled_back') AND model_name = {MODEL}
         ) serving ON serving.challenger_version = m.model_version AND m.as_of BETWEEN serving.since AND serving.until
-        WHERE m.metric_type IN ({wanted}) AND m.model_name = {MODEL} AND $__timeFilter(m.as_of)
+        WHERE m.model_name = {MODEL} AND $__timeFilter(m.as_of)
         ORDER BY 1, 2, m.as_of DESC, m.id DESC
     """
 
 
 RPS_AGAINST_MARKET: Final = f"""
     SELECT pair.time, each.metric, each.value FROM (
-        SELECT time, max(value) FILTER (WHERE metric = 'rps_market') AS market,
-            max(value) FILTER (WHERE metric = 'rps_skill') AS skill
-        FROM ({record("rps_market", "rps_skill")}) newest GROUP BY time
+        SELECT time, max(value) FILTER (WHERE metric = 'market') AS market,
+            max(value) FILTER (WHERE metric = 'skill') AS skill
+        FROM ({record({"rps_market": "market", "rps_skill": "skill"})}) newest GROUP BY time
     ) pair, LATERAL (VALUES ('the model', market * (1 - skill)), ('the market', market)) AS each (metric, value)
     WHERE each.value IS NOT NULL ORDER BY 1, 2
 """

@@ -5,9 +5,12 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard as sdk
 
 from grafana.board import annotation, variable
-from grafana.house import AMBER, BLUE, DAYS, GREEN, GREY, PURPLE, RED, SHARE, Panel, judged, stat
+from grafana.house import AMBER, BLUE, DAGSTER, DAYS, GREEN, GREY, PURPLE, RED, SECONDS, SHARE, Panel, judged, stat
 from grafana.queries import CHAMPION, DRIFT_SHARE, LONGEST_WAIT, MODEL
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_SAMPLE
+
+SILENCE: Final = ((-60, GREEN), (60, AMBER), (120, RED))
+"""Seconds since a heartbeat of the daemon."""
 
 MODEL_CHOICE: Final = ("model", "Model", "SELECT DISTINCT model_name FROM retraining_events ORDER BY 1")
 VERSION_CHOICE: Final = (
@@ -46,7 +49,25 @@ def drift_stat(title: str, says: str) -> Panel:
 def longest_wait(title: str, says: str) -> Panel:
     """For how many days the oldest forecast of the chosen version waits for its result."""
     panel = stat(title, says, LONGEST_WAIT, unit=DAYS, none="no forecast yet", decimals=1)
-    return judged(panel, "days", ((0, GREEN), (3, AMBER), (7, RED)), "nothing waits", GREEN)
+    return judged(panel, "days", ((0, GREEN), (3, AMBER)), "nothing waits", GREEN)
+
+
+def heartbeat() -> Panel:
+    """For how long no part of Dagster's daemon has given a sign of life."""
+    return stat(
+        "For how long is the daemon silent?",
+        """Since the newest heartbeat of any part of Dagster's daemon, which writes every 30 s. Over two minutes it has
+        stopped: nothing is scheduled, sensed or told. `make up` starts it again.""",
+        """
+        SELECT extract(epoch FROM now() - max("timestamp" AT TIME ZONE 'UTC'))::float8 AS silence
+        FROM daemon_heartbeats HAVING count(*) > 0
+        """,
+        unit=SECONDS,
+        steps=SILENCE,
+        none="no daemon ever ran",
+        source=DAGSTER,
+        decimals=1,
+    )
 
 
 def variables(*choices: tuple[str, str, str]) -> list[sdk.QueryVariable]:

@@ -24,10 +24,9 @@ from grafana.house import (
     judged,
     stat,
 )
+from grafana.shared import SILENCE, heartbeat
 
 LASTS = Column(SECONDS, 1)
-SILENCE = ((-60, GREEN), (60, AMBER), (120, RED))
-"""Seconds since a heartbeat of the daemon, which writes every 30 s."""
 STUCK_MINUTES = 30
 """Dagster's own run monitoring ends a run after as long (dagster.yaml)."""
 STATUS = {
@@ -66,6 +65,8 @@ UNFINISHED_RUNS = f"""begun AS (
 )"""
 """The runs that have not ended, and since when they are what they are: one that starts has done nothing else before but
 wait. One is stuck if it is at work for too long, or waits for so long while none is."""
+SAID = "(evaluation_event::jsonb #> '{dagster_event,event_specific_data}')"
+SEVERITY = f"split_part({SAID} #>> '{{severity,__enum__}}', '.', 2)"
 LATEST_CHECKS = f"""RECURSIVE named AS (
     (SELECT asset_key, check_name FROM asset_check_executions ORDER BY asset_key, check_name LIMIT 1)
     UNION ALL
@@ -100,7 +101,7 @@ index, and each check's executions read from the newest back, which is over soon
 """
 
 SUCCESS = stat(
-    "What share of the runs succeeded?",
+    "Do the runs succeed?",
     """Of the runs that ended in the time range by success or failure. Under 90 % look at the last runs below; a single
     failure is retried by the next run of its job.""",
     """
@@ -129,7 +130,7 @@ QUEUE = judged(
         decimals=0,
     ),
     "waits",
-    ((0, GREEN), (300, AMBER), (1800, RED)),
+    ((0, GREEN), (300, AMBER)),
     "nothing queues",
     GREEN,
 )
@@ -145,40 +146,34 @@ STUCK = stat(
     none="no run yet",
     source=DAGSTER,
 )
-HEARTBEAT = stat(
-    "For how long is the daemon silent?",
-    """Seconds since the newest heartbeat of any part of the daemon, which writes every 30 s. Over two minutes it has
-    stopped: nothing is scheduled, sensed or alerted. `make up` starts it again.""",
-    """
-    SELECT extract(epoch FROM now() - max("timestamp" AT TIME ZONE 'UTC'))::float8 AS silence
-    FROM daemon_heartbeats HAVING count(*) > 0
-    """,
-    unit=SECONDS,
-    steps=SILENCE,
-    none="no daemon ever ran",
-    source=DAGSTER,
-    decimals=1,
-)
 FAILED = stat(
     "How many checks fail?",
-    """Checks whose newest verdict is a failure, warnings included; and those without a verdict, because the run in
-    which they were due ended before: nobody knows how what they check is. Each is named below.""",
+    """Checks whose newest verdict is a failure: an error of quality or drift retrains, one of the feed stops what comes
+    after it, a warning may be bad luck. Without a verdict are those that were due in a run which ended before: nobody
+    knows how what they check is. Each is named below.""",
     f"""
     WITH {LATEST_CHECKS}
-    SELECT count(*) FILTER (WHERE execution_status = 'FAILED') AS failing,
+    SELECT count(*) FILTER (WHERE execution_status = 'FAILED' AND {SEVERITY} = 'ERROR') AS errors,
+        count(*) FILTER (WHERE execution_status = 'FAILED' AND {SEVERITY} <> 'ERROR') AS warnings,
         count(*) FILTER (WHERE execution_status = 'PLANNED') AS "no verdict"
     FROM latest HAVING count(*) > 0
     """,
-    steps=((0, GREEN), (1, AMBER), (3, RED)),
+    steps=((0, GREEN), (1, AMBER)),
     none="no check yet",
     source=DAGSTER,
 )
+FAILED = judged(FAILED, "errors", ((0, GREEN), (1, RED)))
 BY_STATUS = counts(
     "How do the runs end?",
-    """Runs by the time they began and their state now. Red stacks at regular times are a job that always fails.""",
+    """Runs by the time they began, or were asked for, and their state now. Red stacks at regular times are a job that
+    always fails.""",
     """
-    SELECT $__unixEpochGroup(start_time, $__interval) AS time, lower(status) AS metric, count(*) AS value
-    FROM runs WHERE start_time IS NOT NULL AND $__unixEpochFilter(start_time) GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT $__unixEpochGroup(began, $__interval) AS time, lower(status) AS metric, count(*) AS value
+    FROM (
+        SELECT status, coalesce(start_time, extract(epoch FROM create_timestamp AT TIME ZONE 'UTC')::float8) AS began
+        FROM runs
+    ) run
+    WHERE $__unixEpochFilter(began) GROUP BY 1, 2 ORDER BY 1, 2
     """,
     {"success": GREEN, "failure": RED, "cancel|not_started": GREY, "^start|queued": BLUE},
     source=DAGSTER,
@@ -261,18 +256,18 @@ CHECKS = grid(
     f"""
     WITH {LATEST_CHECKS}
     SELECT asset, check_name AS "check", CASE execution_status WHEN 'PLANNED' THEN 'NONE'
-            ELSE split_part(said #>> '{{severity,__enum__}}', '.', 2) END AS severity,
+            ELSE {SEVERITY} END AS severity,
         CASE execution_status WHEN 'PLANNED' THEN 'the run ended before it could judge'
-            ELSE said->>'description' END AS verdict,
+            ELSE {SAID}->>'description' END AS verdict,
         evaluation_event_timestamp AT TIME ZONE 'UTC' AS "last look", run_id AS run
-    FROM latest, LATERAL (SELECT evaluation_event::jsonb #> '{{dagster_event,event_specific_data}}' AS said) event
+    FROM latest
     WHERE execution_status <> 'SUCCEEDED' ORDER BY execution_status, severity, "last look" DESC, "check"
     """,
     {
         "severity": Column(words={"ERROR": ("error", RED), "WARN": ("warning", AMBER), "NONE": ("no verdict", AMBER)}),
         **{"asset": ASSET, "verdict": PROSE, "run": RUN},
     },
-    none="no check fails",
+    none="no failing check is recorded",
     source=DAGSTER,
 )
 ASSETS = grid(
@@ -298,7 +293,7 @@ def dashboard() -> Board:
         "System",
         "Does the machinery work? Its time is the clock's, also where the platform lives a season again.",
         [
-            Row("Now", [SUCCESS, QUEUE, STUCK, HEARTBEAT, FAILED], 4, (5, 5, 4, 6, 4)),
+            Row("Now", [SUCCESS, QUEUE, STUCK, heartbeat(), FAILED], 4, (4, 5, 4, 6, 5)),
             Row("Jobs", [LAST_RUNS, UNFINISHED], height=9),
             Row("Over time", [BY_STATUS, DURATIONS, TICKS]),
             Row("Checks", [CHECKS], height=7),

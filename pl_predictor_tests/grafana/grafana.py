@@ -72,7 +72,7 @@ def distinct() -> list[Question]:
 
 def _of(board: dict[str, Any]) -> Iterator[Question]:
     for panel in panels(board):
-        for target in panel["targets"]:
+        for target in panel.get("targets", []):
             yield Question(board["uid"], panel["title"], panel["type"], *_query(target))
     for mark in board["annotations"]["list"]:
         yield Question(board["uid"], mark["name"], "annotation", *_query(mark["target"]))

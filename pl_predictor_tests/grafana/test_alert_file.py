@@ -32,7 +32,7 @@ def test_a_rule_has_what_grafana_asks_of_it_and_a_person(rule: dict[str, Any]) -
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", rule["uid"])
     assert re.fullmatch(r"\d+m", rule["for"])
     assert rule["noDataState"] in {"OK", "Alerting"}
-    assert rule["execErrState"] in {"KeepLast", "Alerting"}
+    assert rule["execErrState"] in {"Error", "Alerting"}
     assert rule["labels"]["severity"] in {"warning", "error", "critical"}
     for said in (rule["annotations"]["summary"], rule["annotations"]["description"]):
         assert said.endswith(".")

@@ -202,11 +202,11 @@ def test_a_drawdown_is_that_of_now_and_not_of_the_past(healthy: Platform) -> Non
     assert fall == pytest.approx(11 * 53.1 / 1062.5)
 
 
-def test_without_the_database_the_rules_that_ask_it_keep_their_state(healthy: Platform) -> None:
+def test_without_the_database_the_rules_that_ask_it_say_that_they_cannot_look(healthy: Platform) -> None:
     the_database_is_gone(healthy)
     states = {each["uid"]: evaluate(healthy.settings, each).state for each in RULES if asks(each) == DATA}
     assert states.pop("db-unreachable") == "Alerting"
-    assert set(states.values()) == {"KeepLast"}
+    assert set(states.values()) == {"Error"}
 
 
 def test_without_dagsters_database_the_daemon_is_dead(healthy: Platform) -> None:

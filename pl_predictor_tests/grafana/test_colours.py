@@ -17,7 +17,7 @@ STATS = {
     (board["uid"], panel["title"]): panel for board in boards() for panel in panels(board) if panel["type"] == "stat"
 }
 AHEAD, DRIFT = "Is it right more often than the market?", "Has the world drifted?"
-ALERTS, NEXT = "How many alerts are open?", "Is all of the next 7 days forecast?"
+ALERTS, NEXT = "How many of its alerts are open?", "Is all of the next 7 days forecast?"
 
 
 def shown(settings: Settings, board: str, title: str) -> set[str]:
@@ -38,7 +38,7 @@ CASES: dict[str, tuple[str, Callable[[Platform], Any], set[str]]] = {
     "a warning": (ALERTS, told(Level.WARNING), {"green", "orange"}),
     "an error": (ALERTS, told(Level.ERROR), {"red", "green"}),
     "something critical": (ALERTS, told(Level.CRITICAL), {"red", "green"}),
-    "as good as the market": (AHEAD, lambda _: None, {GREY, "green"}),
+    "as good as the market": (AHEAD, lambda _: None, {GREY}),
     "little drift": (DRIFT, lambda at: at.drift(0.1), {"green"}),
     "half of what is too much": (DRIFT, lambda at: at.drift(0.3), {"orange"}),
     "too much drift": (DRIFT, lambda at: at.drift(0.6), {"red"}),

@@ -13,7 +13,7 @@ BOARDS = boards()
 PANELS = [
     pytest.param(board, panel, id=f"{board['uid']}: {panel['title']}") for board in BOARDS for panel in panels(board)
 ]
-TYPES = {"stat", "timeseries", "table", "state-timeline", "barchart", "trend"}
+TYPES = {"stat", "timeseries", "table", "state-timeline", "barchart", "trend", "alertlist"}
 UNITS = {"percentunit", "none", "short", "s", "suffix: days", "string", "time:YYYY-MM-DD HH:mm"}
 WITH_LEGEND = {"timeseries", "state-timeline", "barchart", "trend"}
 GREY = "#808080"
@@ -80,6 +80,9 @@ def test_a_panel_is_of_a_known_kind_and_its_units_are_grafanas(board: dict[str, 
 
 @each_panel
 def test_what_has_no_data_says_so_and_does_not_look_like_health(board: dict[str, Any], panel: dict[str, Any]) -> None:
+    if panel["type"] == "alertlist":
+        assert {"firing", "error", "noData"} <= {name for name, on in panel["options"]["stateFilter"].items() if on}
+        return
     defaults = panel["fieldConfig"]["defaults"]
     assert defaults["noValue"], board["uid"]
     if panel["type"] == "table":

@@ -27,10 +27,11 @@ def thing(context: dg.AssetExecutionContext) -> None:
 
 @dg.asset_check(asset=thing)
 def sound(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    warned = context.run.tags.get(OUTCOME) == "warned"
-    return dg.AssetCheckResult(
-        passed=not warned, severity=dg.AssetCheckSeverity.WARN, description="it's 3 % off" if warned else "it is sound"
-    )
+    outcome = context.run.tags.get(OUTCOME)
+    if outcome not in {"warned", "wrong"}:
+        return dg.AssetCheckResult(passed=True, description="it is sound")
+    severity = dg.AssetCheckSeverity.WARN if outcome == "warned" else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(passed=False, severity=severity, description="it's 3 % off")
 
 
 @dg.asset_check(asset=thing)
