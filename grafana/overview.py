@@ -187,7 +187,7 @@ ALERTS = judged(
         stat(
             "How many of its alerts are open?",
             """Causes that the platform itself has found and that are not gone yet; the list below names them. Where it
-            is dead it finds nothing: Grafana's own rules, beside the list, see that.""",
+            is dead it finds nothing: Grafana's own rules, below the list, see that.""",
             f"""
             SELECT count(*) FILTER (WHERE level <> 'warning') AS errors,
                 count(*) FILTER (WHERE level = 'warning') AS warnings
@@ -224,9 +224,9 @@ OPEN = grid(
     """,
     {
         "level": Column(
-            words={level: (level, RED) for level in ("critical", "error")} | {"warning": ("warning", AMBER)}
+            words={level: (level, RED) for level in ("critical", "error")} | {"warning": ("warning", AMBER)}, width=76
         ),
-        **{"title": PROSE, "message": PROSE, "run": RUN},
+        **{"title": PROSE, "message": PROSE, "could not be sent": PROSE, "run": RUN},
     },
     none="no open alert is recorded",
 )
@@ -267,7 +267,8 @@ def dashboard() -> Board:
             Row("The platform", [ALERTS, heartbeat(), PIPELINE, DATA_AGE, CHAMPION_NOW], 4, (5, 6, 4, 5, 4)),
             Row("The forecasts", [NEXT, LAST_DAY, DRIFT, CHAMPION_AGE, MOMENT], 4, (6, 6, 4, 4, 4)),
             Row("How good they are", [AHEAD, F1, RPS, ROI], 5, (9, 4, 4, 7)),
-            Row("What is wrong", [OPEN, FIRING], 7, (16, 8)),
+            Row("What is wrong", [OPEN], 7),
+            Row("Seen from outside", [FIRING], 6),
             Row("The record", [TREND, SERVED]),
         ],
         annotations=[*RETRAINING, DRIFT_ONSETS, OUTAGES],
