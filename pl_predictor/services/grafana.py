@@ -122,7 +122,8 @@ def season_lived(settings: Settings) -> dict[str, str] | None:
         first, last, replay = connection.execute(text(EDGES_OF_THE_RECORD)).one()
     if not replay:
         return None
-    season = last.year - (last.month < 7)
+    now = last.astimezone(timezone.utc)
+    season = now.year - (now.month < 7)
     begins, ends = (datetime(year, 7, 1, tzinfo=timezone.utc) for year in (season, season + 1))
     shown = {"from": max(first - timedelta(hours=24), begins), "to": ends}
     return {end: f"{at.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.000Z}" for end, at in shown.items()}
