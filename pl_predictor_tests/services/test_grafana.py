@@ -90,6 +90,23 @@ def test_a_folder_without_grafana_is_an_error_that_names_it(tmp_path: Path) -> N
         grafana.command(configured(tmp_path, grafana=tmp_path))
 
 
+def test_the_folder_is_named_as_in_a_shell_and_an_empty_name_is_none(
+    tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PL_GRAFANA", "~/grafana")
+    assert Settings().grafana == installed
+    monkeypatch.setenv("PL_GRAFANA", "")
+    assert Settings().grafana is None
+
+
+def test_where_alerts_are_sent_is_not_shown_with_the_settings() -> None:
+    settings = Settings(PL_GRAFANA_ALERT_URL="https://hooks.example/token")
+    assert settings.grafana_alert_url.get_secret_value() == "https://hooks.example/token"
+    assert "token" not in repr(settings)
+    assert Settings().grafana_alert_url.get_secret_value() == "http://127.0.0.1:9"
+
+
 def started(settings: Settings) -> dict[str, Any]:
     """Start the stand-in, and wait for what it says that it was started with."""
     supervisor, said = Supervisor(settings.home, settings.environment()), list[str]()
