@@ -1,6 +1,7 @@
 """`python -m grafana.generate` (`make dashboards`): writes every file that Grafana reads and that code makes.
 
-All of them or none: they are written beside their places first. What is no dashboard any more is deleted.
+Each is there whole, or as it was: all are written beside their places before the first is put there. What is no
+dashboard any more is deleted.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def files(addresses: Addresses) -> dict[Path, str]:
 
 
 def write(folder: Path, addresses: Addresses) -> None:
-    """Put the files of `files` into place, whole or not at all."""
+    """Put the files of `files` into place: each of them whole, not all at one moment."""
     wanted = files(addresses)
     for path, content in wanted.items():
         (folder / path).with_suffix(".new").write_text(content)

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         "PL_GRAFANA", None, "folder of the Grafana that `make up` starts; unset: where its packages install it"
     )
     grafana_port: int = _field("PL_GRAFANA_PORT", 3001, "port of Grafana", ge=1, le=65535)
-    grafana_alert_url: str = _field(
+    grafana_alert_url: SecretStr = _field(
         "PL_GRAFANA_ALERT_URL",
         "http://127.0.0.1:9",
         "webhook that Grafana's alerts are sent to; by default nobody listens, and Grafana's own page lists them",
@@ -187,10 +187,10 @@ class Settings(BaseSettings):
             raise ValueError("money is in units to the hundredth")
         return bankroll
 
-    @field_validator("home", mode="after")
+    @field_validator("home", "grafana", mode="after")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        return None if folder is None else folder.expanduser().absolute()
 
     @field_validator("football_data_url", mode="after")
     @classmethod

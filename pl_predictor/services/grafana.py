@@ -38,7 +38,7 @@ def command(settings: Settings) -> list[str] | None:
 
     PredictorError where PL_GRAFANA names a folder that does not hold one.
     """
-    homes = USUAL_HOMES if settings.grafana is None else (settings.grafana.expanduser(),)
+    homes = USUAL_HOMES if settings.grafana is None else (settings.grafana,)
     for home in homes:
         program = home / "bin" / "grafana"
         found = shutil.which(str(program)) or (shutil.which("grafana") if home in USUAL_HOMES else None)
@@ -122,7 +122,8 @@ def season_lived(settings: Settings) -> dict[str, str] | None:
         first, last, replay = connection.execute(text(EDGES_OF_THE_RECORD)).one()
     if not replay:
         return None
-    season = last.year - (last.month < 7)
+    now = last.astimezone(timezone.utc)
+    season = now.year - (now.month < 7)
     begins, ends = (datetime(year, 7, 1, tzinfo=timezone.utc) for year in (season, season + 1))
     shown = {"from": max(first - timedelta(hours=24), begins), "to": ends}
     return {end: f"{at.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.000Z}" for end, at in shown.items()}
@@ -190,6 +191,6 @@ def environment(settings: Settings, *, reader_password: str, admin_password: str
         "GRAFANA_DB_SSLMODE": sslmode,
         "GRAFANA_DAGSTER_DB": settings.dagster_db,
         "GRAFANA_READER_PASSWORD": reader_password,
-        "GRAFANA_ALERT_URL": settings.grafana_alert_url,
+        "GRAFANA_ALERT_URL": settings.grafana_alert_url.get_secret_value(),
     }
     return dict(line.split("=", 1) for line in lines) | server | provisioning

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.services.supervisor import MARKER, RESTARTS, Supervisor, alive, clear, marked
+from pl_predictor.services.supervisor import MARKER, NAME_MARKER, RESTARTS, Supervisor, alive, clear, marked
 
 FOREVER = [sys.executable, "-c", "import signal; signal.pause()"]
 WITH_CHILD_OF_ITS_OWN_SESSION = [
@@ -120,3 +120,14 @@ def test_a_command_that_is_stopped_ends_at_once(home: Path) -> None:
 
 def test_a_command_that_is_not_stopped_runs_to_its_end(home: Path) -> None:
     assert Supervisor(home, {}).run([sys.executable, "-c", "raise SystemExit(7)"], threading.Event()) == 7
+
+
+def test_a_process_with_an_environment_of_its_own_has_nothing_of_the_platforms_and_still_belongs_to_the_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THE_PARENT", "secret")
+    supervisor = Supervisor(home, {"OF_THE_PLATFORM": "secret"})
+    supervisor.start("worker", FOREVER, environment={"OWN": "its own"})
+    (worker,) = wait_until_marked(home, 1)
+    assert worker.environ() == {"OWN": "its own", MARKER: str(home), NAME_MARKER: "worker"}
+    supervisor.stop()
