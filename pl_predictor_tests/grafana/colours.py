@@ -1,4 +1,4 @@
-"""In what colour Grafana shows what a stat's query gave: by its thresholds, its mapping of null, its overrides."""
+"""In what colour Grafana shows what a query gave: by thresholds, by mappings of values and of null, by overrides."""
 
 import re
 from typing import Any, Final
@@ -26,13 +26,23 @@ def colours(panel: dict[str, Any], frame: Frame) -> set[str]:
         series = row[frame.names.index("metric")] if "metric" in frame.names else None
         of = zip(frame.names, frame.types, row, strict=True)
         cells += [(series or name, value) for name, kind, value in of if kind in NUMERIC]
-    return {_colour(options(panel, name), value) for name, value in cells} or {GREY}
+    return {colour(panel, name, value) for name, value in cells} or {GREY}
 
 
-def _colour(field: dict[str, Any], value: float | None) -> str:
+def words(panel: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    """What is said of which value in a panel's field of that name, and in which `color`."""
+    mappings = options(panel, name).get("mappings", ())
+    return {value: said for each in mappings if each["type"] == "value" for value, said in each["options"].items()}
+
+
+def colour(panel: dict[str, Any], name: str, value: Any) -> str:
+    """The colour of a value in a panel's field of that name; text has that of all text unless it is mapped."""
+    field = options(panel, name)
     if value is None:
         (null,) = (each["options"] for each in field["mappings"] if each["type"] == "special")
         return str(null["result"]["color"])
+    if (said := words(panel, name).get(str(value))) or isinstance(value, str):
+        return str(said["color"]) if said else "text"
     if (fixed := field.get("color", {})).get("mode") == "fixed":
         return str(fixed["fixedColor"])
     reached = [s["color"] for s in field["thresholds"]["steps"] if s["value"] is None or s["value"] <= value]

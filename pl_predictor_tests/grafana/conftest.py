@@ -14,6 +14,7 @@ from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.conftest import copied, fresh_settings
 from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, database
 from pl_predictor_tests.grafana.healthy import Platform, lived
+from pl_predictor_tests.grafana.recorded import Record
 from pl_predictor_tests.grafana.season import live, readable
 from pl_predictor_tests.grafana.written import Season, World
 
@@ -48,6 +49,16 @@ def world(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytes
             connection.execute(text(f"ALTER DATABASE \"{fresh.postgres_db}\" SET timezone = 'America/St_Johns'"))
         engine.dispose()  # connections that are opened from here on have it
         yield World(readable(fresh), Season(engine).write())
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def record(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
+    """The record that is written row by row."""
+    fresh = fresh_settings(tmp_path_factory.mktemp("recorded"), postgres)
+    with copied(template, fresh, "postgres_db", "dagster_db"):
+        engine = open_engine(fresh.database_url(fresh.postgres_db))
+        yield Record(readable(fresh), engine).write()
         engine.dispose()
 
 
