@@ -149,7 +149,12 @@ class Record:
 
     def _look_for_drift(self) -> None:
         for number, (version, when, drifted) in enumerate(DRIFT):
-            facts = {"n": 60 + number, "reference_n": 380 + number, "columns": 5 + number, "report": f"report {number}"}
+            facts = {
+                "n": 60 + number,
+                "reference_n": 380 + number,
+                "columns": 5 + number,
+                "report": f"http://there/#/report {number}",
+            }
             share = 0.1 + number / 10
             about: Row = {"as_of": day(when), "model_version": version}
             self.metrics.store_model_metric("drift_share", share, metadata=facts, **about)

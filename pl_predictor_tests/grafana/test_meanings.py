@@ -23,28 +23,27 @@ Colours = dict[float | None, str]
 SHARE_OF_RUNS: Colours = {0.89: RED, 0.95: AMBER, 1: GREEN}
 SCORE_F1: Colours = {F1 - 0.06: RED, F1 - 0.01: AMBER, F1: GREEN}
 WAITING: Colours = {0: GREEN, 12: AMBER, 30: RED}
-WAIT: Colours = {0: GREEN, 3.1: AMBER, 7.1: RED, None: GREEN}
+WAIT: Colours = {0: GREEN, 3.1: AMBER, 99: AMBER, None: GREEN}
 DRIFTED: Colours = {0: GREEN, DRIFT: AMBER, DRIFT + 0.01: RED, None: GREY}
 RETURN: Colours = {-0.1: AMBER, 0.1: GREEN}
 UNJUDGED: Colours = {-9: GREY, 0: GREY, 9: GREY}
 FALL: Colours = {0: GREEN, MAX_DRAWDOWN - 0.1: AMBER, MAX_DRAWDOWN: RED}
-FAILING: Colours = {0: GREEN, 1: AMBER, 3: RED}
+FAILING: Colours = {0: GREEN, 1: AMBER, 9: AMBER}
 SILENCE: Colours = {0: GREEN, DAEMON_SILENCE_SECONDS - 1: AMBER, DAEMON_SILENCE_SECONDS: RED}
 ENDS: dict[str, Colours] = {"at least": {**RETURN, None: GREY}, "at most": {**RETURN, None: GREY}, "bets": UNJUDGED}
 
 STATS: dict[str, dict[str, Colours]] = {
-    "How many alerts are open?": {"errors": {0: GREEN, 1: RED}, "warnings": {0: GREEN, 1: AMBER}},
+    "How many of its alerts are open?": {"errors": {0: GREEN, 1: RED}, "warnings": {0: GREEN, 1: AMBER}},
     "Do the runs succeed?": {"succeeded": SHARE_OF_RUNS},
-    "What share of the runs succeeded?": {"succeeded": SHARE_OF_RUNS},
     "How old is the newest result?": {"age": UNJUDGED, "overdue": {0: GREEN, 0.1: RED}},
-    "For how long has it served?": {"days": {0: GREEN, 121: AMBER, 201: RED}},
+    "How long has it served?": {"days": {0: GREEN, 121: AMBER, 999: AMBER}},
     "Is all of the next 7 days forecast?": {"not forecast": {0: GREEN, 1: AMBER, None: GREY}, "fixtures": UNJUDGED},
     "How many forecasts in the last 24 hours?": {"made": {0: GREY, 1: GREEN}},
     "Has the world drifted?": {"drifted": DRIFTED},
     "How much has drifted?": {"drifted": DRIFTED},
     "Is it right more often than the market?": {
         **{"the model": UNJUDGED, "the market": UNJUDGED, "matches": UNJUDGED},
-        "ahead, at most": {-0.01: RED, 0: GREEN, None: GREY},
+        "ahead, at most": {-0.01: RED, 0: GREY, None: GREY},
     },
     "How often is it right?": {"50 matches": {ACCURACY - 0.06: RED, ACCURACY - 0.01: AMBER, ACCURACY: GREEN}},
     "How good is its F1?": {"50 matches": SCORE_F1, "only 49 matches": UNJUDGED},
@@ -54,9 +53,9 @@ STATS: dict[str, dict[str, Colours]] = {
     "What do the bets on paper return?": {"return": RETURN, **ENDS},
     "What have the bets returned?": {"return": RETURN, **ENDS},
     "Do the bets beat the closing line?": {"closing line value": RETURN, **ENDS},
-    "Do the bets earn what they claim?": {"claimed": UNJUDGED, "earned": RETURN, "bets": UNJUDGED},
+    "Do the bets earn what they claim?": {"claimed": UNJUDGED, "earned": UNJUDGED, "bets": UNJUDGED},
     "How large is the bankroll?": {"bankroll": UNJUDGED, "at stake": UNJUDGED, "began with": UNJUDGED},
-    "How far is the bankroll below its peak?": {"now": FALL, "at the worst": FALL},
+    "How far is the bankroll below its peak?": {"now": FALL, "at the worst": UNJUDGED},
     "How old is the newest check?": {"days": {0: GREEN, DRIFT_CHECK_DUE_DAYS + 0.1: AMBER, 15: RED}},
     "How many matches are compared?": {"n": {ENOUGH - 1: AMBER, ENOUGH: GREEN}},
     "How many forecasts have been judged?": {"settled": {ENOUGH - 1: AMBER, ENOUGH: GREEN}},
@@ -65,10 +64,10 @@ STATS: dict[str, dict[str, Colours]] = {
     "How long has the oldest of them waited?": {"days": WAIT},
     "How long has the oldest waited?": {"days": WAIT},
     "How many due matches have no forecast?": {"missing": {0: GREEN, 1: RED}},
-    "How old is the oldest queued run?": {"waits": {0: GREEN, 300: AMBER, STUCK_MINUTES * 60: RED, None: GREEN}},
+    "How old is the oldest queued run?": {"waits": {0: GREEN, 300: AMBER, STUCK_MINUTES * 60: AMBER, None: GREEN}},
     "How many runs are stuck?": {"stuck": {0: GREEN, 1: RED}},
     "For how long is the daemon silent?": {"silence": SILENCE},
-    "How many checks fail?": {"failing": FAILING, "no verdict": FAILING},
+    "How many checks fail?": {"errors": {0: GREEN, 1: RED}, "warnings": FAILING, "no verdict": FAILING},
 }
 """Of each stat that is a number, by column: which value has which colour."""
 
@@ -123,8 +122,8 @@ SERIES = {
     "Do sensors and schedules tick?": {"sensor success": GREEN, "sensor failure": RED, "schedule skipped": GREY},
     "How have the forecasts done?": {"the market": BLUE},
     "Is the RPS below the market's?": {"the market": BLUE},
-    "Is the log loss what the forecasts themselves expect?": {"log_loss_expected": GREY},
-    "Does the claimed value lie within what was earned?": {"earned, at least": GREY, "claimed": GREY},
+    "Is the log loss what the forecasts themselves expect?": {"expected by the forecasts": GREY},
+    "Does the claimed value lie within what was earned?": {"earned, at least": GREY, "claimed": BLUE},
 }
 """The series that have a colour of their own."""
 
