@@ -24,6 +24,7 @@ from pl_predictor.services.supervisor import alive, clear, marked
 from pl_predictor.settings import Settings
 from pl_predictor.storage.connection import open_engine
 from pl_predictor_tests.integration.platform import COMMAND, environment, run, run_from_nothing, run_json, up, wait_for
+from pl_predictor_tests.services import grafana_stand_in
 
 STATE_OF_ASSETS = "{ assetNodes { jobNames assetMaterializations(limit: 1) { runId } } }"
 LAUNCH = """
@@ -36,8 +37,10 @@ mutation { launchRun(executionParams: {
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    home = tmp_path_factory.mktemp("up") / "a home"
-    yield environment(home)
+    folder = tmp_path_factory.mktemp("up")
+    grafana_stand_in.put(folder / "grafana" / "bin" / "grafana", stays=True)
+    home = folder / "a home"
+    yield {**environment(home), "PL_GRAFANA": str(folder / "grafana")}
     clear(home)
 
 
@@ -172,7 +175,11 @@ def test_a_second_start_of_the_same_home_says_who_runs(platform: "subprocess.Pop
 
 
 @pytest.mark.parametrize(
-    "part", ["dagster_webserver", "dagster._daemon", "pl_predictor.services.code_server", "mlflow server", "postgres"]
+    "part",
+    [
+        *("dagster_webserver", "dagster._daemon", "pl_predictor.services.code_server", "mlflow server", "postgres"),
+        "grafana server",
+    ],
 )
 def test_a_part_that_is_killed_comes_back(platform: "subprocess.Popen[str]", env: dict[str, str], part: str) -> None:
     def found() -> set[int]:
@@ -201,10 +208,13 @@ def test_a_platform_killed_whole_is_taken_over_and_ctrl_c_ends_everything(
         assert not any(map(alive, left))
         assert forecasts(env) == 10
         children = marked(home(env))
+        assert any("bin/grafana server" in line for line in command_lines(env).values())
         second.send_signal(signal.SIGINT)
         assert second.wait() == 0
     assert not any(map(alive, children))
     assert server(env).pid() is None
+    address = f"http://127.0.0.1:{env['PL_GRAFANA_PORT']}"
+    assert f"\nGrafana  {address} (some seconds more)\n" in (home(env) / "stderr").read_text()
 
 
 def test_make_that_is_killed_takes_the_platform_with_it(tmp_path: Path) -> None:
