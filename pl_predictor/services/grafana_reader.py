@@ -40,7 +40,11 @@ DAGSTER_TABLES: Final = (
 )
 PASSWORD: Final = "PL_GRAFANA_PASSWORD"
 """What stands for the password in a statement until it is executed."""
-DEFAULTS: Final = {"default_transaction_read_only": "on", "statement_timeout": "15s"}
+DEFAULTS: Final = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "15s",
+    "idle_in_transaction_session_timeout": "15s",
+}
 OURS: Final = tuple(tables.metadata.tables)
 HARMFUL: Final = """
     SELECT DISTINCT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
