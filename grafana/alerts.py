@@ -22,23 +22,22 @@ from grafana.queries import (
     NOW,
     OVERDUE,
     REPLAY,
-    STANDARD_ERRORS,
     newest_metric,
 )
-from grafana.system import ENDED_RUNS, STUCK_MINUTES, UNFINISHED_RUNS
-from grafana.thresholds import FORECAST_DUE_HOURS, MAX_DRIFT_SHARE, MIN_SAMPLE
+from grafana.system import ENDED_RUNS, UNFINISHED_RUNS
+from grafana.thresholds import (
+    DAEMON_SILENCE_SECONDS,
+    DRIFT_CHECK_DUE_DAYS,
+    FORECAST_DUE_HOURS,
+    MAX_BOLDNESS,
+    MAX_DRAWDOWN,
+    MAX_DRIFT_SHARE,
+    MIN_SAMPLE,
+    STANDARD_ERRORS,
+    STUCK_MINUTES,
+)
 from pl_predictor.core.freshness import LONGEST_BREAK, RESULT_DUE
 
-MAX_BOLDNESS: Final = 0.05
-"""Nats a match by which the log loss may exceed what the forecasts expect themselves. The platform's check compares
-with the log loss at the promotion, which only MLflow knows; this needs no past, and tells of the same fault."""
-MAX_DRAWDOWN: Final = 0.5
-"""At a quarter of Kelly's stake a bankroll whose claimed values are true is this far below its peak in 0.8 % of the
-time: (1 - MAX_DRAWDOWN) ** (2 / 0.25 - 1), by Thorp (2006), Handbook of Asset and Liability Management 1, chapter 9."""
-DRIFT_CHECK_DUE_DAYS: Final = 1
-"""It is made every six hours, or with every tick of a replay."""
-DAEMON_SILENCE_SECONDS: Final = 120
-"""The daemon writes every 30 s."""
 READ: Final = ("matches", "match_features", "model_metrics", "model_predictions", "retraining_events", "bets")
 """The platform's tables that the rules read."""
 

@@ -26,6 +26,7 @@ from grafana.house import (
 )
 from grafana.queries import BETTING_SCORES, MODEL, NOW, OUTCOME, REPLAY
 from grafana.shared import RETRAINING
+from grafana.thresholds import MAX_DRAWDOWN
 
 NO_BET = "no bet settled yet"
 WIDE = Column(width=150)
@@ -111,7 +112,7 @@ DRAWDOWN = stat(
     FROM settled HAVING count(*) > 0
     """,
     unit=SHARE,
-    steps=((0, GREEN), (0.25, AMBER), (0.5, RED)),
+    steps=((0, GREEN), (MAX_DRAWDOWN / 2, AMBER), (MAX_DRAWDOWN, RED)),
     none=NO_BET,
     decimals=1,
 )
@@ -156,7 +157,7 @@ DRAWDOWN_LINE = lines(
     FROM settled WHERE $__timeFilter(settled_at) GROUP BY 1 ORDER BY 1
     """,
     unit=SHARE,
-    limits=((0.25, AMBER), (0.5, RED)),
+    limits=((MAX_DRAWDOWN / 2, AMBER), (MAX_DRAWDOWN, RED)),
 ).legend(legend(["max"]))
 
 

@@ -25,7 +25,7 @@ from grafana.house import (
 )
 from grafana.queries import CHAMPION, DRIFT_SHARE, MODEL, NOW, record
 from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, drift_stat, variables
-from grafana.thresholds import MAX_DRIFT_SHARE, MIN_SAMPLE
+from grafana.thresholds import DRIFT_CHECK_DUE_DAYS, MAX_DRIFT_SHARE, MIN_SAMPLE
 
 NO_CHECK = "not checked yet"
 LONGEST_BREAK = 21 * 24 * 3600 * 1000
@@ -52,7 +52,7 @@ AGE = stat(
     f"SELECT extract(epoch FROM {NOW} - max(as_of))::float8 / 86400 AS days FROM model_metrics "
     f"WHERE metric_type = 'drift_share' AND model_name = {MODEL} HAVING count(*) > 0",
     unit=DAYS,
-    steps=((-1, GREEN), (1, AMBER), (14, RED)),
+    steps=((-1, GREEN), (DRIFT_CHECK_DUE_DAYS, AMBER), (14, RED)),
     none=NO_CHECK,
     decimals=1,
 )

@@ -35,11 +35,10 @@ from grafana.queries import (
     OVERDUE,
     REPLAY,
     RPS_AGAINST_MARKET,
-    STANDARD_ERRORS,
     newest_score,
 )
 from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat, heartbeat
-from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1
+from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1, STANDARD_ERRORS
 
 AHEAD = judged(
     stat(

@@ -8,7 +8,7 @@ own: `official` says in SQL what core.settlement.official_forecasts says in Pyth
 from collections.abc import Mapping
 from typing import Final
 
-from grafana.thresholds import MIN_SAMPLE
+from grafana.thresholds import MIN_SAMPLE, STANDARD_ERRORS
 from pl_predictor.core.feed_contract import teams_in
 from pl_predictor.core.freshness import LONGEST_BREAK, RESULT_DUE
 from pl_predictor.settings import MODEL_NAME
@@ -59,10 +59,6 @@ MADE_LAST_DAY: Final = f"""
     HAVING {NOW} IS NOT NULL
     """
 """How many forecasts the champion made within 24 hours of the platform's now."""
-
-
-STANDARD_ERRORS: Final = 3
-"""By which the accuracy must be behind the market's: who looks every week at 95 % sees bad luck in most seasons."""
 
 
 def of_the_one_model(sql: str) -> str:

@@ -7,9 +7,9 @@ from grafana_foundation_sdk.builders import dashboard as sdk
 from grafana.board import annotation, variable
 from grafana.house import AMBER, BLUE, DAGSTER, DAYS, GREEN, GREY, PURPLE, RED, SECONDS, SHARE, Panel, judged, stat
 from grafana.queries import CHAMPION, DRIFT_SHARE, LONGEST_WAIT, MODEL
-from grafana.thresholds import MAX_DRIFT_SHARE, MIN_SAMPLE
+from grafana.thresholds import DAEMON_SILENCE_SECONDS, MAX_DRIFT_SHARE, MIN_SAMPLE
 
-SILENCE: Final = ((-60, GREEN), (60, AMBER), (120, RED))
+SILENCE: Final = ((-60, GREEN), (DAEMON_SILENCE_SECONDS / 2, AMBER), (DAEMON_SILENCE_SECONDS, RED))
 """Seconds since a heartbeat of the daemon."""
 
 MODEL_CHOICE: Final = ("model", "Model", "SELECT DISTINCT model_name FROM retraining_events ORDER BY 1")

@@ -25,10 +25,9 @@ from grafana.house import (
     stat,
 )
 from grafana.shared import SILENCE, heartbeat
+from grafana.thresholds import STUCK_MINUTES
 
 LASTS = Column(SECONDS, 1)
-STUCK_MINUTES = 30
-"""Dagster's own run monitoring ends a run after as long (dagster.yaml)."""
 STATUS = {
     "SUCCESS": ("succeeded", GREEN),
     "FAILURE": ("failed", RED),

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from grafana.alerts import DAEMON_SILENCE_SECONDS, DRIFT_CHECK_DUE_DAYS, MAX_DRAWDOWN
-from grafana.system import STUCK_MINUTES
+from grafana.thresholds import DAEMON_SILENCE_SECONDS, DRIFT_CHECK_DUE_DAYS, MAX_DRAWDOWN, STUCK_MINUTES
 from pl_predictor.settings import Settings
 from pl_predictor_tests.grafana.colours import GREY, colour, options, words
 from pl_predictor_tests.grafana.grafana import boards, panels
