@@ -22,6 +22,7 @@ from grafana.queries import (
     NOW,
     OVERDUE,
     REPLAY,
+    SILENT_FOR,
     newest_metric,
 )
 from grafana.system import ENDED_RUNS, UNFINISHED_RUNS
@@ -33,6 +34,7 @@ from grafana.thresholds import (
     MAX_DRAWDOWN,
     MAX_DRIFT_SHARE,
     MIN_SAMPLE,
+    PERFORMANCE_WINDOW,
     STANDARD_ERRORS,
     STUCK_MINUTES,
 )
@@ -80,9 +82,9 @@ RULES: Final = (
         severity="warning",
         summary="The bookmakers' favourite wins more often than what version {{ $labels.version }} predicts.",
         description=f"""The number is by how much at least: the share of matches in which the favourite was right,
-        minus that in which the forecast was, minus {STANDARD_ERRORS} standard errors. Of the latest 380 official
-        forecasts with odds, {MIN_SAMPLE} at least. A good model predicts the favourite nearly always: look for a
-        fault in features or feed before you train again.""",
+        minus that in which the forecast was, minus {STANDARD_ERRORS} standard errors. Of the latest
+        {PERFORMANCE_WINDOW} official forecasts with odds, {MIN_SAMPLE} at least. A good model predicts the favourite
+        nearly always: look for a fault in features or feed before you train again.""",
     ),
     Rule(
         uid="logloss-degraded",
@@ -235,10 +237,7 @@ RULES: Final = (
         title="The daemon has stopped",
         board="mlops-system",
         question="For how long is the daemon silent?",
-        sql="""
-        SELECT extract(epoch FROM now() - max("timestamp" AT TIME ZONE 'UTC'))::float8 AS silence
-        FROM daemon_heartbeats HAVING count(*) > 0
-        """,
+        sql=SILENT_FOR,
         above=DAEMON_SILENCE_SECONDS,
         lasting="2m",
         severity="critical",

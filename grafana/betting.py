@@ -1,7 +1,6 @@
 """The board of the bets on paper: what they won, whether that is more than luck, and what is there to bet on."""
 
 from dataclasses import replace
-from typing import Any
 
 from grafana.board import Board, Row
 from grafana.house import (
@@ -19,19 +18,17 @@ from grafana.house import (
     Column,
     aside,
     grid,
-    interval,
     legend,
     lines,
     stat,
 )
 from grafana.queries import BETTING_SCORES, MODEL, NOW, OUTCOME, REPLAY
-from grafana.shared import RETRAINING
+from grafana.shared import RETRAINING, bet_score, returned
 from grafana.thresholds import MAX_DRAWDOWN
 
 NO_BET = "no bet settled yet"
 WIDE = Column(width=150)
 PROBABILITY = replace(PERCENT, width=100)
-GAIN = ((-99, AMBER), (0, GREEN))
 ON = OUTCOME.format("outcome")
 
 SETTLED = f"""settled AS (
@@ -45,24 +42,12 @@ SETTLED = f"""settled AS (
 IN_ORDER = "settled_at DESC, kickoff DESC, home_team DESC, id DESC"
 
 
-def _score(title: str, says: str, metric: str, called: str, none: str) -> Any:
-    sql = f"""
-    WITH {BETTING_SCORES}
-    SELECT value AS "{called}", low AS "at least", high AS "at most", n AS bets FROM scores
-    WHERE slice = 'all' AND metric = '{metric}'
-    """
-    return interval(stat(title, says, sql, unit=SHARE, steps=GAIN, none=none, decimals=1), "bets")
-
-
-RETURN = _score(
+RETURN = returned(
     "What have the bets returned?",
     """Profit as a share of the bankroll that the ledger began with, with its 95 % interval, and the settled bets that
     it is of. It is more than luck only where `at least` is green, too; that takes hundreds of bets.""",
-    "roi",
-    "return",
-    NO_BET,
 )
-CLV = _score(
+CLV = bet_score(
     "Do the bets beat the closing line?",
     """Closing line value: what a staked unit was worth at the closing odds without their margin, with its 95 %
     interval. It tells skill from luck much sooner than profit: under 0 for long, the bets come too late or against the
@@ -85,7 +70,7 @@ CLAIM = stat(
     none=NO_BET,
     decimals=1,
 )
-aside(CLAIM, "bets", COUNT, decimals=0)
+CLAIM = aside(CLAIM, "bets", COUNT, decimals=0)
 BANKROLL = stat(
     "How large is the bankroll?",
     """Units that the ledger has by the bets settled so far, those of them that are on open bets, and those that it
@@ -116,7 +101,7 @@ DRAWDOWN = stat(
     none=NO_BET,
     decimals=1,
 )
-aside(DRAWDOWN, "at the worst")
+DRAWDOWN = aside(DRAWDOWN, "at the worst")
 BANKROLL_LINE = lines(
     "How has the bankroll moved?",
     """Units after the bets settled by then, in the order in which they were settled, beside those that the ledger began
@@ -238,8 +223,8 @@ BLIND = grid(
 )
 RECENT = grid(
     "Which bets were settled last?",
-    """The last hundred, the newest first; a void bet had its stake returned because the match was moved or never
-    played. The run leads to the one that took the bet.""",
+    """The last hundred of the time range, the newest first; a void bet had its stake returned because the match was
+    moved or never played. The run leads to the one that took the bet.""",
     f"""
     SELECT settled_at AS settled, kickoff AS "kick-off", home_team AS home, away_team AS away, {ON} AS "bet on",
         probability, odds, edge AS claimed, stake::float8 AS stake, settlement, profit::float8 AS profit,

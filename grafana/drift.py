@@ -1,6 +1,7 @@
 """The board of drift: do the latest matches still look like those that the champion was trained on?"""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from grafana.board import Board, Row
 from grafana.house import (
@@ -26,10 +27,11 @@ from grafana.house import (
 from grafana.queries import CHAMPION, DRIFT_SHARE, MODEL, NOW, record
 from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, drift_stat, variables
 from grafana.thresholds import DRIFT_CHECK_DUE_DAYS, MAX_DRIFT_SHARE, MIN_SAMPLE
+from pl_predictor.core.freshness import LONGEST_BREAK
 
 NO_CHECK = "not checked yet"
-LONGEST_BREAK = 21 * 24 * 3600 * 1000
-"""Milliseconds without a match over which no line is drawn: the summer."""
+GAP = LONGEST_BREAK // timedelta(milliseconds=1)
+"""Over which no line is drawn: the summer."""
 NEWEST = f"""newest AS (
     SELECT column_name, score, threshold, effect_size, drifted, method, current_n, reference_n, model_version
     FROM drift_scores WHERE model_name = {MODEL} AND model_version = {CHAMPION} AND as_of = (
@@ -149,13 +151,14 @@ MISSING = lines(
     """
     SELECT $__timeGroup(kickoff, '7d') AS time, missing AS metric, avg(absent::int)::float8 AS value
     FROM matches, LATERAL (VALUES
-        ('pre-match odds', home_odds IS NULL), ('closing odds', closing_home_odds IS NULL), ('shots', home_shots IS
-    NULL) ) AS each (missing, absent)
+        ('pre-match odds', home_odds IS NULL), ('closing odds', closing_home_odds IS NULL),
+        ('shots', home_shots IS NULL)
+    ) AS each (missing, absent)
     WHERE division = 'E0' AND result IS NOT NULL AND $__timeFilter(kickoff)
     GROUP BY 1, 2 ORDER BY 1, 2
     """,
     unit=SHARE,
-).insert_nulls(LONGEST_BREAK)
+).insert_nulls(GAP)
 CHECKS = grid(
     "What did the recent checks find?",
     """A row a check, the newest first. The report leads to Evidently's, in MLflow.""",

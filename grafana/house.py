@@ -283,9 +283,9 @@ def grid(
 
 def firing(title: str, says: str) -> Panel:
     """What Grafana's own alert rules tell of at the moment, whichever board one looks at."""
-    states = {"firing": True, "pending": True, "recovering": True, "noData": True, "error": True, "normal": False}
+    told = {"firing": True, "pending": True, "recovering": True, "noData": True, "error": True, "normal": False}
     panel = sdk.Panel().type("alertlist").title(title).description(" ".join(says.split())).overrides([])
-    return panel.options({**ALERT_LIST, "stateFilter": states})
+    return panel.options({**ALERT_LIST, "stateFilter": told})
 
 
 def _mapping(words: Words) -> models.ValueMap:

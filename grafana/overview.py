@@ -19,7 +19,6 @@ from grafana.house import (
     aside,
     firing,
     grid,
-    interval,
     judged,
     lines,
     score,
@@ -27,9 +26,7 @@ from grafana.house import (
 )
 from grafana.queries import (
     AGAINST_MARKET,
-    BETTING_SCORES,
     CHAMPION,
-    MADE_LAST_DAY,
     MODEL,
     NOW,
     OVERDUE,
@@ -37,15 +34,16 @@ from grafana.queries import (
     RPS_AGAINST_MARKET,
     newest_score,
 )
-from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat, heartbeat
-from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1, STANDARD_ERRORS
+from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat, heartbeat, made_last_day, returned
+from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1, PERFORMANCE_WINDOW, REFRESH_RESULTS, STANDARD_ERRORS
 
 AHEAD = judged(
     stat(
         "Is it right more often than the market?",
-        f"""The champion's accuracy and that of the bookmakers' favourite, on the same matches: the latest 380 of its
-        official forecasts that had odds. Ahead at most is their difference and {STANDARD_ERRORS} standard errors:
-        under 0, in red, the market is better beyond luck, which is an alert. Else nobody can tell yet.""",
+        f"""The champion's accuracy and that of the bookmakers' favourite, on the same matches: the latest
+        {PERFORMANCE_WINDOW} of its official forecasts that had odds. Ahead at most is their difference and
+        {STANDARD_ERRORS} standard errors: under 0, in red, the market is better beyond luck, which is an alert. Else
+        nobody can tell yet.""",
         f"""
         WITH {AGAINST_MARKET}
         SELECT model AS "the model", market AS "the market", at_most AS "ahead, at most", n AS matches FROM ahead
@@ -58,7 +56,7 @@ AHEAD = judged(
     ((-1, RED), (0, GREY)),
     "too few",
 )
-aside(AHEAD, "matches", COUNT, decimals=0)
+AHEAD = aside(AHEAD, "matches", COUNT, decimals=0)
 F1 = score(
     "How good is its F1?",
     f"""Weighted, of the champion's official forecasts; its check fails under {MIN_F1} by default. Details are on the
@@ -87,8 +85,8 @@ NEXT = judged(
     stat(
         "Is all of the next 7 days forecast?",
         """Fixtures of the next seven days that are known, and those that the champion has not forecast yet: a new one
-        is at six in the morning, or launch `daily_predictions` in Dagster. No fixture is a break, or a list that is
-        not published yet.""",
+        is forecast at six in the morning, or launch `daily_predictions` in Dagster. No fixture is a break, or a list
+        that is not published yet.""",
         f"""
         SELECT CASE WHEN count(*) > 0 THEN count(*) FILTER (WHERE NOT EXISTS (
                 SELECT FROM model_predictions p
@@ -104,30 +102,10 @@ NEXT = judged(
     ((0, GREEN), (1, AMBER)),
     "no fixture",
 )
-LAST_DAY = stat(
-    "How many forecasts in the last 24 hours?",
-    """Rows that the champion sealed within 24 hours of the platform's now, which in a replay is the moment it
-    lives.""",
-    MADE_LAST_DAY,
-    steps=((0, GREY), (1, GREEN)),
-    none="no forecast yet",
-)
-ROI = interval(
-    stat(
-        "What do the bets on paper return?",
-        """Profit of the settled bets as a share of the bankroll that the ledger began with, with its 95 % interval.
-        More than luck only where `at least` is green, too. Details are on the board Betting.""",
-        f"""
-        WITH {BETTING_SCORES}
-        SELECT value AS return, low AS "at least", high AS "at most", n AS bets FROM scores
-        WHERE slice = 'all' AND metric = 'roi'
-        """,
-        unit=SHARE,
-        steps=((-99, AMBER), (0, GREEN)),
-        none="no bet settled yet",
-        decimals=1,
-    ),
-    "bets",
+ROI = returned(
+    "What do the bets on paper return?",
+    """Profit of the settled bets as a share of the bankroll that the ledger began with, with its 95 % interval. More
+    than luck only where `at least` is green, too. Details are on the board Betting.""",
 )
 PIPELINE = stat(
     "Do the runs succeed?",
@@ -170,8 +148,8 @@ CHAMPION_NOW = stat(
 )
 CHAMPION_AGE = stat(
     "How long has it served?",
-    """Days since the decision that let it serve. A version is trained again for a failed check, or when 150 results are
-    new to it: over four months within a season is too old.""",
+    f"""Days since the decision that let it serve. A version is trained again for a failed check, or when
+    {REFRESH_RESULTS} results are new to it: over four months within a season is too old.""",
     f"""
     SELECT (extract(epoch FROM {NOW} - as_of) / 86400)::float8 AS days FROM retraining_events
     WHERE event IN ('promoted', 'rolled_back') AND model_name = {MODEL} ORDER BY id DESC LIMIT 1
@@ -202,7 +180,8 @@ ALERTS = judged(
 )
 MOMENT = stat(
     "Which moment is it?",
-    """Live it is now; in a replay it is a moment of the past, and all ages on this board are counted from it. In UTC;
+    """Live it is now; in a replay it is a moment of the past, and all ages on this board but those of
+    the daemon and the runs are counted from it. In UTC;
     tables show times in the browser's zone.""",
     f"SELECT to_char({NOW} AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI') || ' UTC' || CASE WHEN "
     f"{REPLAY} THEN ', replayed' ELSE '' END AS moment "
@@ -264,7 +243,7 @@ def dashboard() -> Board:
         "question is answered in full on a board of its own: see Boards.",
         [
             Row("The platform", [ALERTS, heartbeat(), PIPELINE, DATA_AGE, CHAMPION_NOW], 4, (5, 6, 4, 5, 4)),
-            Row("The forecasts", [NEXT, LAST_DAY, DRIFT, CHAMPION_AGE, MOMENT], 4, (6, 6, 4, 4, 4)),
+            Row("The forecasts", [NEXT, made_last_day(), DRIFT, CHAMPION_AGE, MOMENT], 4, (6, 6, 4, 4, 4)),
             Row("How good they are", [AHEAD, F1, RPS, ROI], 5, (9, 4, 4, 7)),
             Row("What is wrong", [OPEN], 7),
             Row("Seen from outside", [FIRING], 6),

@@ -1,7 +1,6 @@
 """The board of how good the forecasts are: scores with their samples, the market beside them, versions compared."""
 
 from dataclasses import replace
-from typing import Any
 
 from grafana.board import Board, Row
 from grafana.house import (
@@ -17,6 +16,7 @@ from grafana.house import (
     SHARE,
     VERSION,
     Column,
+    Panel,
     Steps,
     curve,
     grid,
@@ -27,34 +27,28 @@ from grafana.house import (
 from grafana.queries import (
     CHOSEN,
     MODEL,
+    OUTCOME,
     RPS_AGAINST_MARKET,
-    WAITING_FOR_RESULTS,
     newest_metric,
     newest_score,
     official,
     record,
 )
-from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, longest_wait, variables
-from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SAMPLE, MIN_SKILL
+from grafana.shared import METRIC_CHOICE, MODEL_CHOICE, RETRAINING, VERSION_CHOICE, longest_wait, variables, waiting
+from grafana.thresholds import MIN_ACCURACY, MIN_F1, MIN_SAMPLE, MIN_SKILL, PERFORMANCE_WINDOW, SKILL_WINDOW
 
 SETTLED = stat(
     "How many forecasts have been judged?",
-    f"""Official forecasts (the last before kick-off) of the chosen version whose match was played in the time range.
-    Under {MIN_SAMPLE} no check decides anything, and scores are grey.""",
-    f"""
-    WITH {official(CHOSEN)}
-    SELECT count(actual_result) FILTER (WHERE $__timeFilter(kickoff)) AS settled FROM official HAVING count(*) > 0
-    """,
+    f"""Official forecasts (the last before kick-off) of the chosen version whose match has a result. Under {MIN_SAMPLE}
+    no check decides anything, and scores are grey.""",
+    f"WITH {official(CHOSEN)} SELECT count(actual_result) AS settled FROM official HAVING count(*) > 0",
     steps=((0, AMBER), (MIN_SAMPLE, GREEN)),
     none="no forecast yet",
 )
-WAITING = stat(
+WAITING = waiting(
     "How many results are missing?",
     """Official forecasts of the chosen version whose match has kicked off and has no result yet. A few after a matchday
     are normal; if they stay, the source is late: see the checks of `matches` in Dagster.""",
-    WAITING_FOR_RESULTS,
-    steps=((0, GREEN), (12, AMBER), (30, RED)),
-    none="no forecast yet",
 )
 LAG = longest_wait(
     "How long has the oldest of them waited?",
@@ -63,7 +57,7 @@ LAG = longest_wait(
 )
 
 
-def _score(title: str, says: str, metric: str, unit: str, steps: Steps) -> Any:
+def _score(title: str, says: str, metric: str, unit: str, steps: Steps) -> Panel:
     return score(title, says, newest_score(metric, CHOSEN), unit=unit, steps=steps, decimals=3 if unit == NUMBER else 1)
 
 
@@ -86,17 +80,17 @@ F1 = _score(
 )
 SKILL = _score(
     "Is it better than the market, lately?",
-    f"""The market's log loss minus its own over the latest 80 matches with odds, nats a match. Over 0 is better than
-    the odds; under {MIN_SKILL} (by default) the check fails, and beyond noise it retrains.""",
+    f"""The market's log loss minus its own over the latest {SKILL_WINDOW} matches with odds, nats a match. Over 0 is
+    better than the odds; under {MIN_SKILL} (by default) the check fails, and beyond noise it retrains.""",
     "log_loss_skill_recent",
     NUMBER,
     ((-99, RED), (MIN_SKILL, AMBER), (-0.001, GREEN)),
 )
 CLASSIFICATION = lines(
     "How do accuracy, F1, precision and recall develop?",
-    """Of whichever version served at the time, over its latest 380 official forecasts: each new version begins a record
-    of its own, with wide swings. The dashed line is the accuracy that the check asks for. Weighted recall is the
-    accuracy, by definition: the two lines lie on each other.""",
+    f"""Of whichever version served at the time, over its latest {PERFORMANCE_WINDOW} official forecasts: each new
+    version begins a record of its own, with wide swings. The dashed line is the accuracy that the check asks for.
+    Weighted recall is the accuracy, by definition: the two lines lie on each other.""",
     record(
         {
             "accuracy": "accuracy",
@@ -124,7 +118,7 @@ LOG_LOSS = lines(
 )
 SKILL_LINES = lines(
     "Is it better than the market, and is that more than luck?",
-    f"""Skill over the latest 80 matches (the market's log loss minus its own). What is expected if
+    f"""Skill over the latest {SKILL_WINDOW} matches (the market's log loss minus its own). What is expected if
     the market is right has no luck in it. Both below {MIN_SKILL}, the dashed line: retraining is due.""",
     record({"log_loss_skill_recent": "skill", "log_loss_skill_expected_recent": "expected if the market is right"}),
     decimals=4,
@@ -137,7 +131,7 @@ CONFUSION = grid(
     row.""",
     f"""
     WITH {official(CHOSEN)}
-    SELECT CASE actual_result WHEN 'H' THEN 'home win' WHEN 'D' THEN 'draw' ELSE 'away win' END AS "happened",
+    SELECT {OUTCOME.format("actual_result")} AS "happened",
         count(*) FILTER (WHERE prediction = 'H') AS "home win predicted",
         count(*) FILTER (WHERE prediction = 'D') AS "draw predicted",
         count(*) FILTER (WHERE prediction = 'A') AS "away win predicted"
@@ -229,7 +223,7 @@ def dashboard() -> Board:
         "mlops-performance",
         "Performance",
         "How good the forecasts are, against the market and over time. Start at the top left; a score means little "
-        "before 50 forecasts were judged.",
+        f"before {MIN_SAMPLE} forecasts were judged.",
         [
             Row("The chosen version now", [ACCURACY, F1, SKILL], 5),
             Row("Its results", [SETTLED, WAITING, LAG], 4),

@@ -7,7 +7,6 @@ from grafana.house import (
     AMBER,
     DAYS,
     GREEN,
-    GREY,
     PERCENT,
     RED,
     RUN,
@@ -23,14 +22,12 @@ from grafana.house import (
 from grafana.queries import (
     CHAMPION,
     CHOSEN,
-    MADE_LAST_DAY,
     NOW,
     OUTCOME,
     REPLAY,
-    WAITING_FOR_RESULTS,
     official,
 )
-from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, longest_wait, variables
+from grafana.shared import MODEL_CHOICE, RETRAINING, VERSION_CHOICE, longest_wait, made_last_day, variables, waiting
 from grafana.thresholds import FORECAST_DUE_HOURS
 
 COMING = f"""coming AS (
@@ -47,14 +44,6 @@ COMING = f"""coming AS (
 )"""
 """The fixtures of the next ten days, each with the newest forecast of the version that serves, if there is one."""
 
-MADE = stat(
-    "How many forecasts in the last 24 hours?",
-    """Rows that the champion sealed within 24 hours of the platform's now. 0 between rounds is normal; before a round
-    it is not: see `predictions` in Dagster, which gives the reason.""",
-    MADE_LAST_DAY,
-    steps=((0, GREY), (1, GREEN)),
-    none="no forecast yet",
-)
 DUE = stat(
     "How many due matches have no forecast?",
     f"""Premier League matches that kick off within {FORECAST_DUE_HOURS} hours and that the champion has not forecast.
@@ -68,16 +57,13 @@ DUE = stat(
     steps=((0, GREEN), (1, RED)),
     none="no forecast yet",
 )
-UNSETTLED = stat(
+UNSETTLED = waiting(
     "How many forecasts wait for a result?",
     """Matches that have kicked off, were forecast by the chosen version, and have no result yet.""",
-    WAITING_FOR_RESULTS,
-    steps=((0, GREEN), (12, AMBER), (30, RED)),
-    none="no forecast yet",
 )
 OLDEST = longest_wait(
     "How long has the oldest waited?",
-    """Days since kick-off. Over a week is a postponed match, or a source that is behind.""",
+    """Days since kick-off. Over three days is a postponed match, or a source that is behind.""",
 )
 UPCOMING = grid(
     "What is coming, and what is forecast?",
@@ -164,7 +150,7 @@ def dashboard() -> Board:
         "Predictions",
         "What is forecast for the coming matches, how sure the forecasts are, and what came of the earlier ones.",
         [
-            Row("Now", [MADE, DUE, UNSETTLED, OLDEST], height=5),
+            Row("Now", [made_last_day(), DUE, UNSETTLED, OLDEST], height=5),
             Row("Coming", [UPCOMING], height=10),
             Row("What is predicted", [DISTRIBUTION, CONFIDENCE]),
             Row("What came of it", [SUCCESS, BACKLOG]),

@@ -8,7 +8,7 @@ own: `official` says in SQL what core.settlement.official_forecasts says in Pyth
 from collections.abc import Mapping
 from typing import Final
 
-from grafana.thresholds import MIN_SAMPLE, STANDARD_ERRORS
+from grafana.thresholds import MIN_SAMPLE, PERFORMANCE_WINDOW, STANDARD_ERRORS
 from pl_predictor.core.feed_contract import teams_in
 from pl_predictor.core.freshness import LONGEST_BREAK, RESULT_DUE
 from pl_predictor.settings import MODEL_NAME
@@ -38,7 +38,6 @@ NOW: Final = (
 )
 """The platform's now: live the clock's, in a replay the newest moment that it has lived; null before any work."""
 
-
 FAVOURITE: Final = """CASE least(home_odds, draw_odds, away_odds)
             WHEN home_odds THEN 'H' WHEN away_odds THEN 'A' ELSE 'D' END"""
 """The outcome that the odds think most likely."""
@@ -52,6 +51,11 @@ BETTING_SCORES: Final = f"""scores AS (
 )"""
 """How the bets did, by the newest scores."""
 
+SILENT_FOR: Final = """
+    SELECT extract(epoch FROM now() - max("timestamp" AT TIME ZONE 'UTC'))::float8 AS silence
+    FROM daemon_heartbeats HAVING count(*) > 0
+"""
+"""For how many seconds no part of Dagster's daemon has given a sign of life."""
 
 MADE_LAST_DAY: Final = f"""
     SELECT count(*) AS made FROM model_predictions
@@ -109,7 +113,7 @@ AGAINST_MARKET: Final = f"""
         SELECT (prediction = actual_result)::int AS model, ({FAVOURITE} = actual_result)::int AS market
         FROM official
         WHERE actual_result IS NOT NULL AND home_odds IS NOT NULL AND draw_odds IS NOT NULL AND away_odds IS NOT NULL
-        ORDER BY kickoff DESC, home_team LIMIT 380
+        ORDER BY kickoff DESC, home_team LIMIT {PERFORMANCE_WINDOW}
     ), ahead AS (
         SELECT count(*) AS n, avg(model)::float8 AS model, avg(market)::float8 AS market,
             CASE WHEN count(*) >= {MIN_SAMPLE} THEN
@@ -117,8 +121,9 @@ AGAINST_MARKET: Final = f"""
             END AS at_most
         FROM compared HAVING count(*) > 0
     )"""
-"""A common table expression `ahead`: how often the champion was right, and the bookmakers' favourite, in the latest 380
-official forecasts that had odds; at_most: the share of matches by which it is ahead, plus STANDARD_ERRORS."""
+"""A common table expression `ahead`: how often the champion was right, and the bookmakers' favourite, in the latest
+PERFORMANCE_WINDOW official forecasts that had odds; at_most: the share of matches by which it is ahead, plus
+STANDARD_ERRORS."""
 
 DRIFT_SHARE: Final = f"""newest_check AS (
     SELECT model_version AS version, value AS share, (metadata->>'n')::int AS n,
@@ -165,25 +170,18 @@ LONGEST_WAIT: Final = f"""
 """For how many days the oldest of these waits; null where none does."""
 
 
-def latest(metric: str, version: str = CHAMPION) -> str:
-    """The newest value of a metric of a version, with its n, interval and moment."""
+def newest_score(metric: str, version: str = CHAMPION) -> str:
+    """The newest value of a metric of a version, as a series that is named by how many matches it is of; ONLY comes
+    first where no check would judge by them."""
     wanted = f"'{metric}'"
     return f"""
-        SELECT value, (metadata->>'n')::int AS n, (metadata->>'low')::float8 AS low,
-            (metadata->>'high')::float8 AS high, as_of
-        FROM ({newest_metric(wanted, version)}) newest
-    """
-
-
-def named_by(n: str) -> str:
-    """SQL of the name of a figure that is of n matches (SQL); `only` comes first where no check would judge by them."""
-    return f"CASE WHEN {n} >= {MIN_SAMPLE} THEN '' ELSE '{ONLY} ' END || coalesce({n}::text, 'unknown') || ' matches'"
-
-
-def newest_score(metric: str, version: str = CHAMPION) -> str:
-    """The newest value of a metric of a version, as a series that is named by how many matches it is of."""
-    return f"""
-        SELECT as_of AS time, {named_by("n")} AS metric, value FROM ({latest(metric, version)}) newest ORDER BY 1
+        SELECT as_of AS time,
+            CASE WHEN n >= {MIN_SAMPLE} THEN '' ELSE '{ONLY} ' END || coalesce(n::text, 'unknown') || ' matches'
+                AS metric, value
+        FROM (
+            SELECT as_of, value, (metadata->>'n')::int AS n FROM ({newest_metric(wanted, version)}) newest
+        ) known
+        ORDER BY 1
     """
 
 

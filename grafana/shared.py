@@ -5,9 +5,34 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard as sdk
 
 from grafana.board import annotation, variable
-from grafana.house import AMBER, BLUE, DAGSTER, DAYS, GREEN, GREY, PURPLE, RED, SECONDS, SHARE, Panel, judged, stat
-from grafana.queries import CHAMPION, DRIFT_SHARE, LONGEST_WAIT, MODEL
+from grafana.house import (
+    AMBER,
+    BLUE,
+    DAGSTER,
+    DAYS,
+    GREEN,
+    GREY,
+    PURPLE,
+    RED,
+    SECONDS,
+    SHARE,
+    Panel,
+    interval,
+    judged,
+    stat,
+)
+from grafana.queries import (
+    BETTING_SCORES,
+    CHAMPION,
+    DRIFT_SHARE,
+    LONGEST_WAIT,
+    MADE_LAST_DAY,
+    MODEL,
+    SILENT_FOR,
+    WAITING_FOR_RESULTS,
+)
 from grafana.thresholds import DAEMON_SILENCE_SECONDS, MAX_DRIFT_SHARE, MIN_SAMPLE
+from pl_predictor.core.freshness import RESULT_DUE
 
 SILENCE: Final = ((-60, GREEN), (DAEMON_SILENCE_SECONDS / 2, AMBER), (DAEMON_SILENCE_SECONDS, RED))
 """Seconds since a heartbeat of the daemon."""
@@ -49,7 +74,41 @@ def drift_stat(title: str, says: str) -> Panel:
 def longest_wait(title: str, says: str) -> Panel:
     """For how many days the oldest forecast of the chosen version waits for its result."""
     panel = stat(title, says, LONGEST_WAIT, unit=DAYS, none="no forecast yet", decimals=1)
-    return judged(panel, "days", ((0, GREEN), (3, AMBER)), "nothing waits", GREEN)
+    return judged(panel, "days", ((0, GREEN), (RESULT_DUE.days, AMBER)), "nothing waits", GREEN)
+
+
+def waiting(title: str, says: str) -> Panel:
+    """How many official forecasts of the chosen version wait for a result."""
+    return stat(title, says, WAITING_FOR_RESULTS, steps=((0, GREEN), (12, AMBER), (30, RED)), none="no forecast yet")
+
+
+def made_last_day() -> Panel:
+    """How many forecasts the champion made within 24 hours of the platform's now."""
+    return stat(
+        "How many forecasts in the last 24 hours?",
+        """Rows that the champion sealed within 24 hours of the platform's now, which in a replay is the moment that it
+        lives. 0 between rounds is normal; before a round it is not: see `predictions` in Dagster, which gives the
+        reason.""",
+        MADE_LAST_DAY,
+        steps=((0, GREY), (1, GREEN)),
+        none="no forecast yet",
+    )
+
+
+def bet_score(title: str, says: str, metric: str, called: str, none: str) -> Panel:
+    """A score of all bets, with its interval and how many bets it is of."""
+    sql = f"""
+    WITH {BETTING_SCORES}
+    SELECT value AS "{called}", low AS "at least", high AS "at most", n AS bets FROM scores
+    WHERE slice = 'all' AND metric = '{metric}'
+    """
+    steps = ((-99, AMBER), (0, GREEN))
+    return interval(stat(title, says, sql, unit=SHARE, steps=steps, none=none, decimals=1), "bets")
+
+
+def returned(title: str, says: str) -> Panel:
+    """What the bets returned, as a share of the bankroll that the ledger began with."""
+    return bet_score(title, says, "roi", "return", "no bet settled yet")
 
 
 def heartbeat() -> Panel:
@@ -58,10 +117,7 @@ def heartbeat() -> Panel:
         "For how long is the daemon silent?",
         """Since the newest heartbeat of any part of Dagster's daemon, which writes every 30 s. Over two minutes it has
         stopped: nothing is scheduled, sensed or told. `make up` starts it again.""",
-        """
-        SELECT extract(epoch FROM now() - max("timestamp" AT TIME ZONE 'UTC'))::float8 AS silence
-        FROM daemon_heartbeats HAVING count(*) > 0
-        """,
+        SILENT_FOR,
         unit=SECONDS,
         steps=SILENCE,
         none="no daemon ever ran",

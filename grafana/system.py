@@ -271,7 +271,7 @@ CHECKS = grid(
 )
 ASSETS = grid(
     "How old is each asset?",
-    """When each asset was last materialized, the oldest first. `season_backtest` is only made by hand; trained_model
+    """When each asset was last materialized, the oldest first. `season_backtest` is only made by hand; `trained_model`
     only when a training is due.""",
     f"""
     SELECT {ASSET_NAME} AS asset, last_materialization_timestamp AT TIME ZONE 'UTC' AS materialized,

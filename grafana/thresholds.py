@@ -19,6 +19,9 @@ MIN_SKILL: Final[float] = _default("min_skill")
 MAX_DRIFT_SHARE: Final[float] = _default("max_drift_share")
 MIN_SAMPLE: Final[int] = _default("min_sample")
 FORECAST_DUE_HOURS: Final[int] = _default("forecast_due_hours")
+PERFORMANCE_WINDOW: Final[int] = _default("performance_window")
+SKILL_WINDOW: Final[int] = _default("skill_window")
+REFRESH_RESULTS: Final[int] = _default("refresh_results")
 
 STANDARD_ERRORS: Final = 3
 """By which the accuracy must be behind the market's: who looks every week at 95 % sees bad luck in most seasons."""

@@ -14,7 +14,14 @@ import psycopg2.extensions
 from sqlalchemy import text
 
 from pl_predictor.core.errors import PredictorError
-from pl_predictor.services.grafana_reader import PASSWORD, READER, connected, kept_secret, logs_in, password_file
+from pl_predictor.services.grafana_reader import (
+    PASSWORD_VARIABLE,
+    READER,
+    connected,
+    kept_secret,
+    logs_in,
+    password_file,
+)
 from pl_predictor.services.ports import require_free_port
 from pl_predictor.services.supervisor import Supervisor
 from pl_predictor.settings import PROJECT, Settings
@@ -24,7 +31,12 @@ SWITCHES = FOLDER / "server.env"
 """How any Grafana of ours is, as `docker run --env-file` reads it, too."""
 USUAL_HOMES = (Path("/usr/share/grafana"), Path("/opt/homebrew/share/grafana"), Path("/usr/local/share/grafana"))
 EDGES_OF_THE_RECORD = """
-    SELECT min(as_of), max(as_of), (SELECT replay FROM model_predictions ORDER BY id DESC LIMIT 1)
+    SELECT min(as_of), max(as_of), (
+        SELECT replay FROM (
+            (SELECT replay, timestamp FROM model_predictions ORDER BY id DESC LIMIT 1)
+            UNION ALL (SELECT replay, timestamp FROM retraining_events ORDER BY id DESC LIMIT 1)
+        ) work ORDER BY timestamp DESC LIMIT 1
+    )
     FROM (SELECT as_of FROM model_predictions UNION ALL SELECT as_of FROM model_metrics) record
 """
 HOW_TO_GET_ONE = (
@@ -76,7 +88,9 @@ def start(settings: Settings, server: list[str] | None, supervisor: Supervisor) 
     try:
         require_free_port(settings.grafana_port, "PL_GRAFANA_PORT", settings.bind)
         if not logs_in(settings, password := reader_password(settings)):
-            raise PredictorError(f"{READER} does not log in with {_whose(settings)}: set {PASSWORD} to its password")
+            raise PredictorError(
+                f"{READER} does not log in with {_which_password(settings)}: set {PASSWORD_VARIABLE} to its password"
+            )
         told = environment(
             settings,
             reader_password=password,
@@ -90,8 +104,12 @@ def start(settings: Settings, server: list[str] | None, supervisor: Supervisor) 
     return f"{settings.grafana_url} (some seconds more)"
 
 
-def _whose(settings: Settings) -> str:
-    return PASSWORD if settings.grafana_password is not None else f"the password in {password_file(settings.home)}"
+def _which_password(settings: Settings) -> str:
+    return (
+        PASSWORD_VARIABLE
+        if settings.grafana_password is not None
+        else f"the password in {password_file(settings.home)}"
+    )
 
 
 def _without_secrets(settings: Settings) -> dict[str, str]:

@@ -32,13 +32,12 @@ from pl_predictor.storage.connection import CONNECT_SECONDS, open_engine
 READER: Final = "grafana_reader"
 DAGSTER_TABLES: Final = (
     "runs",
-    "run_tags",
     "job_ticks",
     "daemon_heartbeats",
     "asset_keys",
     "asset_check_executions",
 )
-PASSWORD: Final = "PL_GRAFANA_PASSWORD"
+PASSWORD_VARIABLE: Final = "PL_GRAFANA_PASSWORD"
 """What stands for the password in a statement until it is executed."""
 DEFAULTS: Final = {
     "default_transaction_read_only": "on",
@@ -80,7 +79,11 @@ def provide(settings: Settings) -> str | None:
 
 
 def _sentence(settings: Settings, asked: str) -> str:
-    password = f" Put a password in the place of {PASSWORD}, and set that variable to it." if PASSWORD in asked else ""
+    password = (
+        f" Put a password in the place of {PASSWORD_VARIABLE}, and set that variable to it."
+        if PASSWORD_VARIABLE in asked
+        else ""
+    )
     return (
         f"Grafana's role {READER} is not as it should be, and user {settings.postgres_user!r} may not change that on "
         f"PostgreSQL at {settings.postgres_host}:{settings.postgres_port}. Let an administrator run, {asked}{password} "
@@ -142,7 +145,7 @@ def _make(connection: Connection, settings: Settings) -> list[str]:
         ).scalar_one_or_none()
     statements = [f"CREATE ROLE {READER}"] if existing is None else []
     if existing is None or (chosen is not None and not logs_in(settings, chosen)):
-        statements.append(f"ALTER ROLE {READER} LOGIN PASSWORD '{PASSWORD}'")
+        statements.append(f"ALTER ROLE {READER} LOGIN PASSWORD '{PASSWORD_VARIABLE}'")
     statements += [
         f"ALTER ROLE {READER} SET {name} = '{value}'"
         for name, value in DEFAULTS.items()
@@ -151,13 +154,13 @@ def _make(connection: Connection, settings: Settings) -> list[str]:
 
     def executed() -> Iterator[str]:
         for statement in statements:
-            if PASSWORD not in statement:
+            if PASSWORD_VARIABLE not in statement:
                 yield statement
                 continue
             # The home keeps a password once the role may be made, and before it is there for good: no role is left with
             # one that nobody knows, and who is killed in between takes the one that was kept, the next time.
             secret = chosen or kept_secret(password_file(settings.home))
-            yield statement.replace(PASSWORD, _as_kept(connection, secret))
+            yield statement.replace(PASSWORD_VARIABLE, _as_kept(connection, secret))
 
     return [] if _allowed(connection, executed()) else statements
 

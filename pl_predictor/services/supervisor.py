@@ -111,8 +111,8 @@ class Supervisor:
         log = self.log(name)
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
-        own = self._environment if environment is None else {**environment, MARKER: str(self._home)}
-        self._processes[name] = _Process(command, own, self._spawn(name, command, own), stays, needed)
+        environment = self._environment if environment is None else {**environment, MARKER: str(self._home)}
+        self._processes[name] = _Process(command, environment, self._spawn(name, command, environment), stays, needed)
 
     def run(self, command: Sequence[str], stop: threading.Event) -> int:
         """Run a command to its end on this terminal; its exit code, or 130 if it was stopped before."""
@@ -128,7 +128,7 @@ class Supervisor:
                 return 130
         return process.returncode
 
-    def _spawn(self, name: str, command: Sequence[str], own: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    def _spawn(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         # Its own session: Ctrl-C in the terminal reaches the parent alone, which stops the others in order.
         with self.log(name).open("ab") as output:
             return subprocess.Popen(
@@ -136,7 +136,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**own, NAME_MARKER: name},
+                env={**environment, NAME_MARKER: name},
                 start_new_session=True,
             )
 

@@ -61,6 +61,7 @@ def test_a_panel_asks_something_and_says_how_to_read_the_answer(board: dict[str,
     assert panel["title"].endswith("?"), board["uid"]
     assert panel["description"].rstrip().endswith(".")
     assert len(panel["description"]) >= 40
+    assert not re.search(r"\{[A-Z_]+\}", str(panel)), "a name stands where its value was meant"
 
 
 @each_panel

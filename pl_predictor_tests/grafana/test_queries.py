@@ -1,14 +1,17 @@
 """Every query of the dashboards runs as Grafana's role, on tables that the platform filled; its answer can be shown."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from pl_predictor.services.grafana_reader import DAGSTER_TABLES
 from pl_predictor.settings import Settings
-from pl_predictor_tests.grafana.alerting import evaluate, rules
+from pl_predictor_tests.grafana.alerting import evaluate, node, rules
 from pl_predictor_tests.grafana.colours import options
 from pl_predictor_tests.grafana.grafana import (
+    DAGSTER,
     Question,
     answer,
     asked,
@@ -122,3 +125,11 @@ def test_of_weeks_that_the_platform_lived_no_alert_rule_fires_but_that_no_daemon
     assert {uid for uid, found in states.items() if found.state == "Alerting"} == {"daemon-dead"}
     asked_of_rows = {uid for uid, found in states.items() if found.values}
     assert asked_of_rows >= {"dataset-drift", "bet-drawdown", "drift-check-stale", "data-stale", "db-unreachable"}
+
+
+def test_of_dagsters_tables_the_role_reads_those_that_are_asked_and_no_other() -> None:
+    asked_of = [node(rule, "A") for rule in rules()]
+    sql = [question.sql for question in ALL if question.source == DAGSTER]
+    sql += [query["model"]["rawSql"] for query in asked_of if query["datasourceUid"] == DAGSTER]
+    named = {name for each in sql for name in re.findall(r"\b(?:FROM|JOIN) (\w+)", each)}
+    assert named >= set(DAGSTER_TABLES)

@@ -1,6 +1,6 @@
 """Let the guards of `model_predictions` look in the schema public only, as those of `bets` do.
 
-A session's own temporary table `matches` comes before it else, and says of a match whatever the session wants.
+A session's own temporary table `matches` comes before it otherwise, and says of a match whatever the session wants.
 """
 
 from alembic import op
