@@ -29,6 +29,16 @@ def colours(panel: dict[str, Any], frame: Frame) -> set[str]:
     return {colour(panel, name, value) for name, value in cells} or {GREY}
 
 
+def alarming(panel: dict[str, Any], frame: Frame) -> list[tuple[Any, ...]]:
+    """The rows of a table in which a cell is red or amber."""
+    cells = [name for name in frame.names if words(panel, name) or "thresholds" in options(panel, name)]
+    return [
+        row
+        for row in frame.rows
+        if {colour(panel, name, value) for name, value in zip(frame.names, row, strict=True) if name in cells} & BAD
+    ]
+
+
 def words(panel: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
     """What is said of which value in a panel's field of that name, and in which `color`."""
     mappings = options(panel, name).get("mappings", ())

@@ -1,6 +1,6 @@
 """The alert rules keep quiet in good health, and each fires for what it is there for and nothing else does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime, timezone
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from pl_predictor.settings import Settings
 from pl_predictor_tests.frames import played
 from pl_predictor_tests.grafana.alerting import Evaluation, asks, evaluate, firing, leads_to, rule, rules
-from pl_predictor_tests.grafana.colours import BAD, colours
+from pl_predictor_tests.grafana.colours import BAD, alarming, colours
 from pl_predictor_tests.grafana.grafana import DATA, answer
 from pl_predictor_tests.grafana.healthy import BEGAN, DAY, HOUR, NOW, Platform
 from pl_predictor_tests.grafana.macros import View
@@ -98,10 +98,16 @@ BREACHES: list[tuple[str, Callable[[Platform], None], Labels]] = [
 ]
 
 
-def looks_wrong(at: Platform, rule: dict[str, Any]) -> bool | None:
-    """Whether the number that a rule leads to is red or amber; None where it leads to a list or to lines."""
+def looks_wrong(at: Platform, rule: dict[str, Any], named: Set[str] = frozenset()) -> bool | None:
+    """Whether the number that a rule leads to, or a row of the list that has what is named in it, is red or amber; None
+    where the rule leads to lines, or tells that no list can be read."""
     panel, question = leads_to(rule)
-    return bool(colours(panel, answer(at.settings, question, VIEW)) & BAD) if panel["type"] == "stat" else None
+    if panel["type"] == "timeseries" or rule["uid"] == "db-unreachable":
+        return None
+    frame = answer(at.settings, question, VIEW)
+    if panel["type"] == "stat":
+        return bool(colours(panel, frame) & BAD)
+    return any(named <= set(row) for row in alarming(panel, frame))
 
 
 def test_in_good_health_every_rule_has_looked_and_none_fires(healthy: Platform) -> None:
@@ -120,7 +126,8 @@ def test_what_is_wrong_fires_its_rule_and_no_other(
     assert firing(healthy.settings) == {uid}
     fires = evaluate(healthy.settings, rule(uid)).fires
     assert [{name: value for name, value in each if name != "run"} for each in fires] == labels
-    assert looks_wrong(healthy, rule(uid)) is not False
+    named = {value for row in labels for value in row.values()}
+    assert looks_wrong(healthy, rule(uid), named) is not False
 
 
 def test_every_rule_has_its_breach() -> None:

@@ -28,6 +28,7 @@ READS = """
 def test_a_query_fails_without_any_one_of_the_columns_that_it_reads(
     owners: dict[str, Connection], question: Question
 ) -> None:
+    """In a query within a query, a column that is gone would be taken from the one around it, without a word."""
     sql, connection = expanded(question.sql, EVERYTHING), owners[question.source]
     with undone(connection) as cursor:
         cursor.execute(f"CREATE TEMP VIEW asked AS {sql}")

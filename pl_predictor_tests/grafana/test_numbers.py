@@ -1,5 +1,6 @@
 """What the boards show of a small season is what the platform's own functions make of it."""
 
+from collections.abc import Set
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -10,7 +11,6 @@ from sqlalchemy import Engine
 
 from grafana.queries import official
 from pl_predictor.core.betting_scores import ALL, ledger_scores
-from pl_predictor.core.market import implied_probabilities
 from pl_predictor.core.matches import KEY, OUTCOMES
 from pl_predictor.core.scoring import PROBABILITIES, calibration_table, confusion, scorecard
 from pl_predictor.core.settlement import official_forecasts
@@ -19,7 +19,7 @@ from pl_predictor.storage.matches import MatchStorage
 from pl_predictor.storage.metrics import MetricsStorage
 from pl_predictor_tests.core.paper_bets import STAKING
 from pl_predictor_tests.frames import fixture, forecast
-from pl_predictor_tests.grafana.grafana import answer, ask, asked, connected
+from pl_predictor_tests.grafana.grafana import Frame, answer, ask, asked, connected
 from pl_predictor_tests.grafana.macros import expanded
 from pl_predictor_tests.grafana.season import EVERYTHING, LAST
 from pl_predictor_tests.grafana.written import World
@@ -38,9 +38,16 @@ def settled(world: World) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def scores(world: World) -> pd.DataFrame:
     """Those of the ledger, by core.betting_scores."""
-    bets = world.season.settled_bets()
-    as_of = bets["settled_at"].max().to_pydatetime()
-    return ledger_scores(bets, world.season.known(), as_of, began_with=STAKING.bankroll)
+    season = world.season
+    return ledger_scores(season.settled_bets(), season.known(), season.scored_at, began_with=STAKING.bankroll)
+
+
+def assert_shown(frame: Frame, rows: pd.DataFrame, but: Set[str] = frozenset()) -> None:
+    """Each column of the frame is that of the rows with the same name, but some."""
+    for name in frame.names:
+        if name not in but:
+            expected = rows[name].astype(object).where(rows[name].notna(), None).tolist()
+            assert frame.column(name) == expected, name
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -84,7 +91,14 @@ def test_settled_and_waiting_forecasts_are_counted(world: World, settled: pd.Dat
     waits = world.season.games["kickoff"].iloc[-4:].min()
     lag = world.row("performance", "How long has the oldest of them waited?")["days"]
     assert lag == pytest.approx((world.season.end - waits).total_seconds() / 86400)
-    assert len(world.ask("predictions", "Which forecasts wait for a result?").rows) == 4
+    forecasts = world.season.official("1").assign(run="run-1")
+    waiting = forecasts[forecasts["result"].isna() & (forecasts["kickoff"] < world.season.end)]
+    waiting = waiting.sort_values(["kickoff", "home_team"]).assign(prediction=waiting["prediction"].map(WORDS))
+    days = (world.season.end - waiting["kickoff"]) / timedelta(days=1)
+    frame = world.ask("predictions", "Which forecasts wait for a result?")
+    names = {"kickoff": "kick-off", "home_team": "home", "away_team": "away"}
+    assert_shown(frame, waiting.rename(columns=names), but={"waits for"})
+    np.testing.assert_allclose(frame.column("waits for"), days)
 
 
 @pytest.mark.parametrize(
@@ -179,13 +193,18 @@ def test_the_success_of_each_prediction_is_the_share_that_came_true(world: World
 
 def test_confidences_and_predictions_are_counted_once_a_match(world: World) -> None:
     forecasts = world.season.official("1")
-    frame = world.ask("predictions", "How sure are the forecasts?")
-    assert sum(frame.column("forecasts")) == len(forecasts)
-    assert sum(frame.column("settled")) == forecasts["result"].notna().sum()
-    assert sum(frame.column("came true")) == (forecasts["prediction"] == forecasts["result"]).sum()
+    sure = world.ask("predictions", "How sure are the forecasts?")
+    bins = forecasts.assign(true=forecasts["prediction"] == forecasts["result"]).groupby(
+        forecasts["confidence"].floordiv(0.05)
+    )
+    counted = bins.agg(n=("confidence", "size"), settled=("result", "count"), true=("true", "sum"))
+    steps = range(int(counted.index.min()), 20)
+    assert sure.column("from") == [f"{step * 5} %" for step in steps]
+    assert [list(row[1:]) for row in sure.rows] == counted.reindex(steps, fill_value=0).to_numpy().tolist()
     mix = world.ask("predictions", "What is predicted, week by week?")
-    counted = pd.Series(mix.column("value")).groupby(mix.column("metric")).sum()
-    assert counted.to_dict() == forecasts["prediction"].map(WORDS).value_counts().to_dict()
+    weeks = [moment.timestamp() // (7 * 86400) * 7 * 86400 for moment in forecasts["kickoff"]]
+    said = forecasts["prediction"].map(WORDS).groupby([weeks, forecasts["prediction"].map(WORDS)]).size()
+    assert {row[:2]: row[2] for row in mix.rows} == said.to_dict()
 
 
 def test_a_draw_that_is_predicted_as_the_least_likely_result_is_counted_too(season: Settings) -> None:
@@ -228,9 +247,11 @@ def test_a_return_is_that_of_the_ledger_with_its_interval(world: World, scores: 
         shown = list(world.row(board, title).values())
         assert shown == [pytest.approx(whole.loc[metric, name]) for name in ("value", "low", "high", "n")]
         assert shown[-1] > 20
-    claim = world.row("betting", "Do the bets earn what they claim?")
-    assert claim["claimed"] == pytest.approx(whole.loc["claimed_value", "value"])
-    assert claim["earned"] == pytest.approx(whole.loc["yield", "value"])
+    assert world.row("betting", "Do the bets earn what they claim?") == {
+        "claimed": pytest.approx(whole.loc["claimed_value", "value"]),
+        "earned": pytest.approx(whole.loc["yield", "value"]),
+        "bets": whole.loc["yield", "n"],
+    }
 
 
 def test_bankroll_and_drawdown_are_those_of_the_ledger(world: World, scores: pd.DataFrame) -> None:
@@ -275,44 +296,70 @@ def test_the_lines_of_what_was_earned_end_in_the_newest_scores(
 ) -> None:
     whole = scores[scores["slice"] == ALL].set_index("metric")
     for title, shown in (
-        ("Does the claimed value lie within what was earned?", {"earned": "yield", "claimed": "claimed_value"}),
-        ("How does the closing line value develop?", {"closing line value": "clv"}),
+        (
+            "Does the claimed value lie within what was earned?",
+            {
+                **{"earned": ("yield", "value"), "claimed": ("claimed_value", "value")},
+                **{"earned, at least": ("yield", "low"), "earned, at most": ("yield", "high")},
+            },
+        ),
+        (
+            "How does the closing line value develop?",
+            {"closing line value": ("clv", "value"), "at least": ("clv", "low"), "at most": ("clv", "high")},
+        ),
     ):
         line = world.ask("betting", title, interval)
         last = dict(zip(line.column("metric"), line.column("value"), strict=True))
-        assert {name: last[name] for name in shown} == {
-            name: pytest.approx(whole.loc[metric, "value"]) for name, metric in shown.items()
-        }
+        assert last == {name: pytest.approx(whole.loc[of]) for name, of in shown.items()}
 
 
 def test_bets_by_kind_are_the_slices_of_the_ledger(world: World, scores: pd.DataFrame) -> None:
     frame = world.ask("betting", "Which bets earn, by result and by odds?")
     assert frame.column("bets") == list(dict.fromkeys(scores["slice"]))
     shown = {"staked": "turnover", "profit": "profit", "earned": "yield", "claimed": "claimed_value", "won": "hit_rate"}
-    for column, metric in {**shown, "implied": "hit_rate_implied", "CLV": "clv"}.items():
-        of_slice = scores[scores["metric"] == metric].set_index("slice")["value"]
-        np.testing.assert_allclose(frame.column(column), of_slice.reindex(frame.column("bets")))
-
-
-def test_blind_betting_stands_beside_the_ledger(world: World, scores: pd.DataFrame) -> None:
-    frame = world.ask("betting", "Would blind betting have earned more?")
-    assert frame.rows[0][0] == "the ledger"
-    own = scores[(scores["slice"] == ALL) & (scores["metric"] == "yield")]
-    assert frame.rows[0][2] == pytest.approx(own["value"].item())
-    assert {row[:2] for row in frame.rows[1:]} == {
-        (f"{bets}", prices)
-        for bets in ("our choice", "blind every outcome", "blind home", "blind favourite", "blind outsider")
-        for prices in ("best", "consensus")
+    ends = {"at least": ("yield", "low"), "at most": ("yield", "high"), "n": ("profit", "n")}
+    values = {
+        name: (metric, "value") for name, metric in (shown | {"implied": "hit_rate_implied", "CLV": "clv"}).items()
     }
+    assert {"bets", *values, *ends} == set(frame.names)
+    for column, (metric, cell) in (values | ends).items():
+        of_slice = scores[scores["metric"] == metric].set_index("slice")[cell].reindex(frame.column("bets"))
+        np.testing.assert_allclose(np.array(frame.column(column), dtype=float), of_slice)
+
+
+def test_blind_betting_stands_beside_the_ledger(world: World) -> None:
+    frame = world.ask("betting", "Would blind betting have earned more?")
+    stored = world.season.bets.scores(world.season.scored_at, replay=True)
+    yields = stored[stored["metric"] == "yield"].set_index("slice")
+    slices = yields.index[yields.index.str.contains("blind|choice")]
+    first = sorted(slices, key=lambda name: (not name.startswith("our choice"), name))
+    assert len(first) == 10
+    expected = yields.loc[[ALL, *first]].rename(columns={"value": "earned", "low": "at least", "high": "at most"})
+    names = [("the ledger", "as taken"), *(tuple(name.split(", ")) for name in first)]
+    assert [row[:2] for row in frame.rows] == names
+    assert_shown(frame, expected, but={"bets", "prices"})
+
+
+BET: dict[str, str] = {
+    **{"kickoff": "kick-off", "home_team": "home", "away_team": "away", "edge": "claimed", "as_of": "taken at"},
+    **{"model_version": "version", "dagster_run_id": "run", "settled_at": "settled", "bankroll_after": "bankroll"},
+}
+"""Columns of the ledger, and what the boards call them."""
 
 
 def test_open_and_settled_bets_are_all_bets(world: World) -> None:
     ledger = world.season.bets.ledger(replay=True)
-    still_open, settled = (
-        world.ask("betting", title) for title in ("Which bets are open?", "Which bets were settled last?")
-    )
-    assert len(still_open.rows) + len(settled.rows) == len(ledger)
-    assert settled.column("profit") == world.season.settled_bets()["profit"].tolist()[::-1]
+    ledger = ledger.assign(**{"bet on": ledger["outcome"].map(WORDS)})
+    still_open = ledger[ledger["settlement"].isna()].sort_values(["kickoff", "home_team"])
+    assert len(still_open) > 1
+    assert_shown(world.ask("betting", "Which bets are open?"), _called(still_open))
+    settled = ledger.loc[world.season.settled_bets().index[::-1]]
+    assert len(settled) + len(still_open) == len(ledger)
+    assert_shown(world.ask("betting", "Which bets were settled last?"), _called(settled))
+
+
+def _called(bets: pd.DataFrame) -> pd.DataFrame:
+    return bets.drop(columns="bankroll", errors="ignore").rename(columns=BET)
 
 
 def test_the_value_of_the_coming_round_is_told_with_the_best_first(world: World) -> None:
@@ -320,8 +367,11 @@ def test_the_value_of_the_coming_round_is_told_with_the_best_first(world: World)
     edges = world.season.bets.edges()
     coming = edges[edges["kickoff"] > world.season.end]
     assert len(frame.rows) == len(coming) == 9 < len(edges)
-    worth = coming[coming["verdict"] == "value"].sort_values("edge", ascending=False)
-    assert frame.column("value")[: len(worth)] == worth["edge"].tolist()
+    coming = coming.assign(worse=coming["verdict"] != "value", place=coming["outcome"].map(OUTCOMES.index))
+    coming = coming.sort_values(
+        ["worse", "edge", "kickoff", "home_team", "place"], ascending=[True, False, True, True, True]
+    )
+    names = {**BET, "edge": "value", "as_of": "as of", "probability": "we say", "market_probability": "market says"}
+    coming["bet on"] = coming["outcome"].map(WORDS)
+    assert_shown(frame, coming.rename(columns=names))
     assert frame.column("odds")[-3:] == [None] * 3
-    market = implied_probabilities(np.array([[1.5, 4.5, 7.0]] * 2))
-    assert sorted(filter(None, frame.column("market says"))) == pytest.approx(sorted(market.ravel()))

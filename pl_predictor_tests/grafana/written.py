@@ -41,7 +41,9 @@ MATCHES, SEASON = list(KEY), 2023
 
 
 class Season:
-    """The season as it happened (`games`, a match frame), and what the platform wrote of it."""
+    """The season as it happened (`games`, a match frame), and what the platform wrote of it. scored_at: when last."""
+
+    scored_at: datetime
 
     def __init__(self, engine: Engine, *, teams: int = 8) -> None:
         games = many_matches(1, teams, first=SEASON)
@@ -162,6 +164,7 @@ class Season:
             self._score(known, as_of)
 
     def _score(self, known: pd.DataFrame, as_of: datetime) -> None:
+        self.scored_at = as_of
         for version in VERSIONS:
             official = self.official(version)
             found = evidence(official[official["result"].notna()], window=380, skill_window=80, false_alarm_rate=0.05)
