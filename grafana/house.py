@@ -30,7 +30,7 @@ SHARE, NUMBER, COUNT, SECONDS, TEXT = "percentunit", "none", "short", "s", "stri
 DAYS: Final = "suffix: days"
 """Grafana's own unit would make weeks of them, which no text and no threshold speaks of."""
 MOMENT: Final = "time:YYYY-MM-DD HH:mm"
-SERIES: Final = {"^the market$|^claimed$": BLUE, "^expected|at least$|at most$|^began with$": GREY}
+SERIES: Final = {"^the market$|^claimed$": BLUE, "^expected (by|if)|at least$|at most$|^began with$": GREY}
 """Colours of lines by what their names hold: whatever else is drawn, these are what it is compared with."""
 
 ALERT_LIST: Final = {
