@@ -1,14 +1,14 @@
 """`backtest_forecasts` and `backtest_scores`: seasons forecast in retrospect, and how good that was."""
 
 import pandas as pd
-from sqlalchemy import Engine, Table, select, text
+from sqlalchemy import Engine, Table, select
 
 from pl_predictor import tables
 from pl_predictor.core.features import MARKET
 from pl_predictor.core.matches import KEY
 from pl_predictor.core.scoring import CLOSING, PROBABILITIES
 from pl_predictor.core.slices import SCORE_COLUMNS
-from pl_predictor.storage.connection import insert, read
+from pl_predictor.storage.connection import read, replace
 
 FORECAST_COLUMNS = (
     *(*KEY, "kickoff", "made_at", *PROBABILITIES, "prediction", "information", "result"),
@@ -41,15 +41,11 @@ class BacktestStorage:
         )
         with self._engine.begin() as connection:
             for table, rows, columns in kept:
-                # Readers go on; a second writer waits for its turn.
-                connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
-                connection.execute(text(f"DELETE FROM {table.name} WHERE season = :season"), {"season": season})
-                if rows.empty:
-                    continue
-                if not (rows["season"] == season).all():
+                if not rows.empty and not (rows["season"] == season).all():
                     raise ValueError(f"rows of other seasons than {season} among those for {table.name}")
-                written = rows[list(columns)].assign(code_version=code_version, dagster_run_id=dagster_run_id)
-                insert(connection, table, written)
+                written = rows.head(0) if rows.empty else rows[list(columns)]
+                about = {"code_version": code_version, "dagster_run_id": dagster_run_id}
+                replace(connection, table, written.assign(**about), season=season)
 
     def forecasts(self, first: int, last: int) -> pd.DataFrame:
         """The forecasts of the seasons from `first` to `last`, in the order of their kick-offs."""
