@@ -17,6 +17,7 @@ from grafana.predictions import COMING
 from grafana.queries import (
     AGAINST_MARKET,
     CHAMPION,
+    DRIFT_CHECK_AGE,
     DRIFT_SHARE,
     MODEL,
     NOW,
@@ -201,10 +202,7 @@ RULES: Final = (
         title="Drift is not checked any more",
         board="mlops-drift",
         question="How old is the newest check?",
-        sql=f"""
-        SELECT (extract(epoch FROM {NOW} - max(as_of)) / 86400)::float8 AS days FROM model_metrics
-        WHERE metric_type = 'drift_share' AND model_name = {MODEL} HAVING max(as_of) IS NOT NULL AND {NOW} IS NOT NULL
-        """,
+        sql=DRIFT_CHECK_AGE,
         above=DRIFT_CHECK_DUE_DAYS,
         lasting="30m",
         severity="warning",

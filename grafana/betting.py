@@ -23,10 +23,9 @@ from grafana.house import (
     stat,
 )
 from grafana.queries import BETTING_SCORES, MODEL, NOW, OUTCOME, REPLAY
-from grafana.shared import RETRAINING, bet_score, returned
+from grafana.shared import NO_BET, RETRAINING, bet_score, returned
 from grafana.thresholds import MAX_DRAWDOWN
 
-NO_BET = "no bet settled yet"
 WIDE = Column(width=150)
 PROBABILITY = replace(PERCENT, width=100)
 ON = OUTCOME.format("outcome")
@@ -40,7 +39,6 @@ SETTLED = f"""settled AS (
 )"""
 """The settled bets, with the highest bankroll that there was by then, the first one included."""
 IN_ORDER = "settled_at DESC, kickoff DESC, home_team DESC, id DESC"
-
 
 RETURN = returned(
     "What have the bets returned?",
@@ -269,14 +267,8 @@ VALUE = grid(
     ORDER BY verdict <> 'value', edge DESC NULLS LAST, kickoff, home_team, position(outcome IN 'HDA')
     """,
     {
-        **{
-            "we say": PERCENT,
-            "market says": PROBABILITY,
-            "odds": UNITS,
-            "value": PERCENT,
-            "version": VERSION,
-            "run": RUN,
-        },
+        **{"we say": PERCENT, "market says": PROBABILITY, "odds": UNITS, "value": PERCENT},
+        **{"version": VERSION, "run": RUN},
         "verdict": Column(words={"value": ("worth a bet", GREEN)}, wrap=True),
     },
     none="no fixture is known",

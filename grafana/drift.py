@@ -24,7 +24,7 @@ from grafana.house import (
     stat,
     states,
 )
-from grafana.queries import CHAMPION, DRIFT_SHARE, MODEL, NOW, record
+from grafana.queries import CHAMPION, DRIFT_CHECK_AGE, DRIFT_SHARE, MODEL, record
 from grafana.shared import DRIFT_ONSETS, MODEL_CHOICE, OUTAGES, RETRAINING, drift_stat, variables
 from grafana.thresholds import DRIFT_CHECK_DUE_DAYS, MAX_DRIFT_SHARE, MIN_SAMPLE
 from pl_predictor.core.freshness import LONGEST_BREAK
@@ -51,8 +51,7 @@ AGE = stat(
     """Days between the newest check, of whichever version served then, and the platform's now (in a replay the moment
     that it lives). Live it comes every six hours; in a replay with every tick. Older: see the job `drift_analysis` in
     Dagster.""",
-    f"SELECT extract(epoch FROM {NOW} - max(as_of))::float8 / 86400 AS days FROM model_metrics "
-    f"WHERE metric_type = 'drift_share' AND model_name = {MODEL} HAVING count(*) > 0",
+    DRIFT_CHECK_AGE,
     unit=DAYS,
     steps=((-1, GREEN), (DRIFT_CHECK_DUE_DAYS, AMBER), (14, RED)),
     none=NO_CHECK,

@@ -82,9 +82,6 @@ def reference(source: str) -> kinds.DataSourceRef:
     return kinds.DataSourceRef(POSTGRES, source)
 
 
-# --- panels ----------------------------------------------------------------------------------------------------------
-
-
 def _panel(panel: Panel, title: str, says: str, sql: str, *, shape: str, source: str, none: str = "no data") -> Panel:
     described = panel.title(title).description(" ".join(says.split())).no_value(none).datasource(reference(source))
     return described.targets([Sql(source, sql, shape, "A")])

@@ -4,7 +4,6 @@ from grafana.board import Board, Row
 from grafana.house import (
     AMBER,
     COUNT,
-    DAGSTER,
     DAYS,
     GREEN,
     GREY,
@@ -34,7 +33,7 @@ from grafana.queries import (
     RPS_AGAINST_MARKET,
     newest_score,
 )
-from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat, heartbeat, made_last_day, returned
+from grafana.shared import DRIFT_ONSETS, OUTAGES, RETRAINING, drift_stat, heartbeat, made_last_day, returned, succeeded
 from grafana.thresholds import MAX_DRIFT_SHARE, MIN_F1, PERFORMANCE_WINDOW, REFRESH_RESULTS, STANDARD_ERRORS
 
 AHEAD = judged(
@@ -107,20 +106,11 @@ ROI = returned(
     """Profit of the settled bets as a share of the bankroll that the ledger began with, with its 95 % interval. More
     than luck only where `at least` is green, too. Details are on the board Betting.""",
 )
-PIPELINE = stat(
-    "Do the runs succeed?",
+PIPELINE = succeeded(
     """Share of the runs that ended in the last seven days and succeeded. Under 90 % see the board System: which job,
     and why, is in Dagster.""",
-    """
-    SELECT avg((status = 'SUCCESS')::int)::float8 AS succeeded FROM runs
-    WHERE status IN ('SUCCESS', 'FAILURE') AND end_time > extract(epoch FROM now() - interval '168 hours')
-    HAVING count(*) > 0
-    """,
-    unit=SHARE,
-    steps=((0, RED), (0.9, AMBER), (0.99, GREEN)),
-    none="no run in 7 days",
-    source=DAGSTER,
-    decimals=1,
+    "end_time > extract(epoch FROM now() - interval '168 hours')",
+    "no run in 7 days",
 )
 DATA_AGE = judged(
     stat(
@@ -180,9 +170,8 @@ ALERTS = judged(
 )
 MOMENT = stat(
     "Which moment is it?",
-    """Live it is now; in a replay it is a moment of the past, and all ages on this board but those of
-    the daemon and the runs are counted from it. In UTC;
-    tables show times in the browser's zone.""",
+    """Live it is now; in a replay it is a moment of the past, and all ages on this board but those of the daemon and
+    the runs are counted from it. In UTC; tables show times in the browser's zone.""",
     f"SELECT to_char({NOW} AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI') || ' UTC' || CASE WHEN "
     f"{REPLAY} THEN ', replayed' ELSE '' END AS moment "
     f"WHERE {NOW} IS NOT NULL",

@@ -159,8 +159,8 @@ CALIBRATION = curve(
 COMPARED = grid(
     "Which version is better?",
     """Newest scores of every version that was ever scored, challengers that only shadowed included. n differs: versions
-    are compared fairly, on the same matches, only by the retraining history below. Ahead is
-    the skill against the market: its log loss minus the version's.""",
+    are compared fairly, on the same matches, only by the retraining history below. Ahead is the skill against the
+    market: its log loss minus the version's.""",
     f"""
     SELECT model_version AS version, max(as_of) AS scored, max((metadata->>'n')::int) FILTER (
             WHERE metric_type = 'log_loss') AS n,
@@ -175,8 +175,8 @@ COMPARED = grid(
     GROUP BY model_version ORDER BY length(model_version) DESC, model_version DESC
     """,
     {
-        **{"version": VERSION, "log loss": NATS, "rps": NATS, "accuracy": PERCENT, "F1": NATS},
-        "ahead": NATS,
+        **{"version": VERSION, "accuracy": PERCENT},
+        **dict.fromkeys(("log loss", "rps", "F1", "ahead"), NATS),
     },
     none="no version was scored yet",
 )

@@ -132,6 +132,12 @@ DRIFT_SHARE: Final = f"""newest_check AS (
 )"""
 """A common table expression `newest_check`: the champion's newest drift check; judged: it is of enough matches."""
 
+DRIFT_CHECK_AGE: Final = f"""
+    SELECT (extract(epoch FROM {NOW} - max(as_of)) / 86400)::float8 AS days FROM model_metrics
+    WHERE metric_type = 'drift_share' AND model_name = {MODEL} HAVING max(as_of) IS NOT NULL AND {NOW} IS NOT NULL
+"""
+"""How many days ago drift was checked last, of whichever version served then."""
+
 OVERDUE: Final = f"""
     played AS (
         SELECT max(season) AS season, max(kickoff) AS newest FROM matches

@@ -1,4 +1,4 @@
-"""What several boards show: variables to choose by, marks of what happened, how much has drifted."""
+"""What several boards show: panels of the same question, variables to choose by, and marks of what happened."""
 
 from typing import Final
 
@@ -36,6 +36,8 @@ from pl_predictor.core.freshness import RESULT_DUE
 
 SILENCE: Final = ((-60, GREEN), (DAEMON_SILENCE_SECONDS / 2, AMBER), (DAEMON_SILENCE_SECONDS, RED))
 """Seconds since a heartbeat of the daemon."""
+
+NO_BET: Final = "no bet settled yet"
 
 MODEL_CHOICE: Final = ("model", "Model", "SELECT DISTINCT model_name FROM retraining_events ORDER BY 1")
 VERSION_CHOICE: Final = (
@@ -95,6 +97,23 @@ def made_last_day() -> Panel:
     )
 
 
+def succeeded(says: str, ended: str, none: str) -> Panel:
+    """The share of Dagster's runs that succeeded. ended: SQL of when they ended; none: what is said where none did."""
+    return stat(
+        "Do the runs succeed?",
+        says,
+        f"""
+        SELECT avg((status = 'SUCCESS')::int)::float8 AS succeeded FROM runs
+        WHERE status IN ('SUCCESS', 'FAILURE') AND {ended} HAVING count(*) > 0
+        """,
+        unit=SHARE,
+        steps=((0, RED), (0.9, AMBER), (0.99, GREEN)),
+        none=none,
+        source=DAGSTER,
+        decimals=1,
+    )
+
+
 def bet_score(title: str, says: str, metric: str, called: str, none: str) -> Panel:
     """A score of all bets, with its interval and how many bets it is of."""
     sql = f"""
@@ -108,7 +127,7 @@ def bet_score(title: str, says: str, metric: str, called: str, none: str) -> Pan
 
 def returned(title: str, says: str) -> Panel:
     """What the bets returned, as a share of the bankroll that the ledger began with."""
-    return bet_score(title, says, "roi", "return", "no bet settled yet")
+    return bet_score(title, says, "roi", "return", NO_BET)
 
 
 def heartbeat() -> Panel:

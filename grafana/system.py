@@ -16,7 +16,6 @@ from grafana.house import (
     RED,
     RUN,
     SECONDS,
-    SHARE,
     Column,
     bars,
     counts,
@@ -24,7 +23,7 @@ from grafana.house import (
     judged,
     stat,
 )
-from grafana.shared import SILENCE, heartbeat
+from grafana.shared import SILENCE, heartbeat, succeeded
 from grafana.thresholds import STUCK_MINUTES
 
 LASTS = Column(SECONDS, 1)
@@ -95,23 +94,15 @@ the run is at work, or if somebody canceled it, the verdict before it stands.
 Dagster keeps no list of the checks that there are. Every run that materializes an asset plans all checks of it: one
 that the last such run did not plan, and that was not executed since, is not in the code any more.
 
-A year has 150,000 executions, and the events in them are long. So the names are hopped through in the
-index, and each check's executions read from the newest back, which is over soon.
+A year has 150,000 executions, and the events in them are long. So the names are hopped through in the index, and each
+check's executions read from the newest back, which is over soon.
 """
 
-SUCCESS = stat(
-    "Do the runs succeed?",
+SUCCESS = succeeded(
     """Of the runs that ended in the time range by success or failure. Under 90 % look at the last runs below; a single
     failure is retried by the next run of its job.""",
-    """
-    SELECT avg((status = 'SUCCESS')::int)::float8 AS succeeded FROM runs
-    WHERE status IN ('SUCCESS', 'FAILURE') AND $__unixEpochFilter(end_time) HAVING count(*) > 0
-    """,
-    unit=SHARE,
-    steps=((0, RED), (0.9, AMBER), (0.99, GREEN)),
-    none="no run ended",
-    source=DAGSTER,
-    decimals=1,
+    "$__unixEpochFilter(end_time)",
+    "no run ended",
 )
 QUEUE = judged(
     stat(
