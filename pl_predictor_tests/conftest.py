@@ -5,8 +5,8 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import hypothesis
@@ -19,7 +19,7 @@ from pl_predictor.services.environment import exported, make_home
 from pl_predictor.services.loop import migrate
 from pl_predictor.services.postgres_server import PostgresAddress, PostgresServer
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import create_databases, open_engine
+from pl_predictor.storage.connection import create_databases, opened
 from pl_predictor_tests.services.postgres_helpers import ROOT, query
 
 # A script's background job begins with SIGINT ignored; Dagster gives SIGTERM the same, and children inherit it.
@@ -101,33 +101,54 @@ def template(postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
     return settings
 
 
+DATABASES = ("postgres_db", "dagster_db", "mlflow_db")
+
+
 @contextmanager
 def copied(template: Settings, fresh: Settings, *databases: str) -> Iterator[Settings]:
-    """`fresh`, with these databases as copies of the template's for as long as the block lasts."""
-    admin = open_engine(fresh.database_url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        for name in databases:
+    """`fresh`, with its databases, or those of them that are named, as copies of the template's for as long as the
+    block lasts."""
+    names = databases or DATABASES
+    with (
+        opened(fresh.database_url("postgres")) as admin,
+        admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        for name in names:
             source, copy = getattr(template, name), getattr(fresh, name)
             connection.execute(text(f'CREATE DATABASE "{copy}" TEMPLATE "{source}"'))
         yield fresh
-        for name in databases:
+        for name in names:
             connection.execute(text(f'DROP DATABASE "{getattr(fresh, name)}" WITH (FORCE)'))
-    admin.dispose()
+
+
+Platforms = Callable[..., AbstractContextManager[Settings]]
+
+
+@pytest.fixture(scope="session")
+def platforms(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Platforms:
+    """Makes platforms that outlive a test: the settings of one with a home of that name and databases with no rows, for
+    as long as the block lasts. Named databases: these alone, as in `copied`."""
+
+    def platform(name: str, *databases: str) -> AbstractContextManager[Settings]:
+        return copied(template, fresh_settings(tmp_path_factory.mktemp(name), postgres), *databases)
+
+    return platform
 
 
 @pytest.fixture
 def engine(template: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Engine]:
     """An engine on a migrated database of this test's own."""
-    with copied(template, fresh_settings(tmp_path, postgres), "postgres_db") as fresh:
-        engine = open_engine(fresh.database_url(fresh.postgres_db))
+    with (
+        copied(template, fresh_settings(tmp_path, postgres), "postgres_db") as fresh,
+        opened(fresh.database_url(fresh.postgres_db)) as engine,
+    ):
         yield engine
-        engine.dispose()
 
 
 @pytest.fixture
 def environment(template: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a home and three migrated databases of this test's own, exported to this process's environment."""
     fresh = fresh_settings(tmp_path / "home", postgres)
-    with copied(template, fresh, "postgres_db", "dagster_db", "mlflow_db"), exported(fresh):
+    with copied(template, fresh), exported(fresh):
         make_home(fresh)
         yield fresh

@@ -21,7 +21,7 @@ from pydantic import Field, PrivateAttr
 
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import without_user
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import opened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,9 +55,8 @@ class Tracking(dg.ConfigurableResource[Any]):
     def require_answer(self) -> None:
         """PredictorError where nobody answers at the address; MLflow itself is not imported."""
         if self.tracking_uri.startswith("postgresql"):
-            engine = open_engine(self.tracking_uri)
-            engine.connect().close()
-            engine.dispose()
+            with opened(self.tracking_uri) as engine:
+                engine.connect().close()
         elif self.tracking_uri.startswith("http"):
             try:
                 urllib.request.urlopen(f"{self.tracking_uri.rstrip('/')}/health", timeout=5).close()
@@ -93,14 +92,14 @@ class Tracking(dg.ConfigurableResource[Any]):
                     warnings.simplefilter("ignore", dg.BetaWarning)  # dagster-mlflow is beta as a whole
                     from dagster_mlflow import mlflow_tracking
 
-                    opened = dg.build_resources(
+                    entered = dg.build_resources(
                         {"mlflow": mlflow_tracking},
                         instance=context.instance,
                         dagster_run=dagster_run,
                         log_manager=context.log,
                         resource_config={"mlflow": {"config": {**config, "mlflow_run_id": run_id}}},
                     )
-                    resources = stack.enter_context(opened)
+                    resources = stack.enter_context(entered)
                 yield resources.mlflow
             status = "FINISHED"
         except Exception:

@@ -15,7 +15,7 @@ from pl_predictor.core.features import MARKET, build
 from pl_predictor.resources.match_feed import MatchFeed
 from pl_predictor.services.loop import migrate
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import opened
 from pl_predictor.storage.feed import FeedStorage
 from pl_predictor.storage.matches import MatchStorage
 
@@ -66,8 +66,7 @@ def _known(
     """Every match that the source has by now, of the Premier League and of the division below, and each bookmaker's
     first prices of these seasons."""
     migrate(settings)
-    engine = open_engine(settings.database_url(settings.postgres_db))
-    try:
+    with opened(settings.database_url(settings.postgres_db)) as engine:
         matches, feed = MatchStorage(engine), FeedStorage(engine, code_version())
         taken_in = MatchFeed.from_settings(settings).intake(matches, feed).seasons(as_of)
         refused = [taken.file.problem for taken in taken_in if taken.file.problem]
@@ -75,8 +74,6 @@ def _known(
             raise PredictorError(f"{len(refused)} files were refused; the first: {refused[0]}")
         premier, championship = (matches.matches(as_of, replay=False, division=name) for name in ("E0", "E1"))
         return premier, championship, pd.concat([feed.odds(season, first_seen=True) for season in seasons])
-    finally:
-        engine.dispose()
 
 
 def write(forecasts: pd.DataFrame, file: Path) -> None:

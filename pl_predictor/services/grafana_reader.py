@@ -27,7 +27,7 @@ from sqlalchemy.exc import ProgrammingError
 from pl_predictor import tables
 from pl_predictor.core.errors import PredictorError
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import CONNECT_SECONDS, open_engine
+from pl_predictor.storage.connection import CONNECT_SECONDS, opened
 
 READER: Final = "grafana_reader"
 DAGSTER_TABLES: Final = (
@@ -99,12 +99,8 @@ def password_file(home: Path) -> Path:
 @contextmanager
 def connected(settings: Settings, database: str) -> Iterator[Connection]:
     """A connection of the platform's own user to a database of its server."""
-    engine = open_engine(settings.database_url(database))
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+    with opened(settings.database_url(database)) as engine, engine.connect() as connection:
+        yield connection
 
 
 def _allowed(connection: Connection, statements: Iterable[str]) -> bool:

@@ -18,7 +18,7 @@ from pl_predictor.core.errors import PredictorError
 from pl_predictor.services import grafana_reader
 from pl_predictor.settings import Settings, parse_as_of
 from pl_predictor.storage.bets import BetStorage
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import opened
 from pl_predictor.storage.metrics import MetricsStorage
 
 if TYPE_CHECKING:
@@ -59,19 +59,18 @@ def migrate(settings: Settings, say: Say = lambda _: None, *, fresh_start: bool 
     """
     import dagster as dg
 
-    engine = open_engine(settings.database_url(settings.postgres_db))
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SELECT pg_advisory_lock(hashtext('migrate'))"))
-            migrations.upgrade(engine)
-            with dg.DagsterInstance.get() as instance:
-                instance.upgrade()
-                fail_abandoned_runs(instance, fresh_start=fresh_start)
-            if why_not := grafana_reader.provide(settings):
-                say(why_not)
-            connection.invalidate()
-    finally:
-        engine.dispose()
+    with (
+        opened(settings.database_url(settings.postgres_db)) as engine,
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('migrate'))"))
+        migrations.upgrade(engine)
+        with dg.DagsterInstance.get() as instance:
+            instance.upgrade()
+            fail_abandoned_runs(instance, fresh_start=fresh_start)
+        if why_not := grafana_reader.provide(settings):
+            say(why_not)
+        connection.invalidate()
 
 
 def run_loop(settings: Settings, say: Say, as_of: str | None = None) -> LoopResult:
@@ -214,14 +213,12 @@ def collect(settings: Settings, result: "dg.ExecuteInProcessResult") -> LoopResu
         for evaluation in result.get_asset_check_evaluations()
         if not evaluation.passed
     }
-    engine = open_engine(settings.database_url(settings.postgres_db))
-    storage = MetricsStorage(engine)
-    forecasts = storage.get_predictions_by_date_range(as_of, as_of)
-    forecasts = forecasts[forecasts["code_version"] == code_version()]
-    metrics = storage.get_metrics_by_date_range(as_of, as_of)
-    betting = BetStorage(engine)
-    edges, ledger = betting.edges(), betting.ledger(replay=bool(forecasts["replay"].all()))
-    engine.dispose()
+    with opened(settings.database_url(settings.postgres_db)) as engine:
+        storage, betting = MetricsStorage(engine), BetStorage(engine)
+        forecasts = storage.get_predictions_by_date_range(as_of, as_of)
+        forecasts = forecasts[forecasts["code_version"] == code_version()]
+        metrics = storage.get_metrics_by_date_range(as_of, as_of)
+        edges, ledger = betting.edges(), betting.ledger(replay=bool(forecasts["replay"].all()))
     registry = ModelRegistry.from_settings(settings)
     version = registry.serving(as_of)
     return LoopResult(

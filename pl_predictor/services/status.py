@@ -18,7 +18,7 @@ from pl_predictor.services.environment import at, exported
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.settings import Settings
 from pl_predictor.storage.alerts import AlertStorage
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import opened
 
 DAEMON_SILENCE_SECONDS = 120.0
 ERROR, CRITICAL = "ERROR", "CRITICAL"
@@ -93,8 +93,7 @@ def _add(examine: Callable[[Settings, Status], None], settings: Settings, found:
 def _examine_tables(settings: Settings, found: Status) -> None:
     from pl_predictor.resources.match_feed import MatchFeed
 
-    engine = open_engine(settings.database_url(settings.postgres_db))
-    try:
+    with opened(settings.database_url(settings.postgres_db)) as engine:
         with engine.connect() as connection:
             found.services["PostgreSQL"] = True
             _require_table(connection, "matches")
@@ -109,8 +108,6 @@ def _examine_tables(settings: Settings, found: Status) -> None:
         for alert in AlertStorage(engine).open_alerts():
             found.open_keys.append(alert.key)
             found.alerts.append(f"{alert.level.name}: {alert.title}: {alert.message}")
-    finally:
-        engine.dispose()
 
 
 def _require_table(connection: Connection, table: str) -> None:
@@ -121,12 +118,8 @@ def _require_table(connection: Connection, table: str) -> None:
 
 def _require_tables_at(url: str, table: str) -> None:
     """Dagster and MLflow would make the tables that are missing, and retry for long where nobody answers."""
-    engine = open_engine(url)
-    try:
-        with engine.connect() as connection:
-            _require_table(connection, table)
-    finally:
-        engine.dispose()
+    with opened(url) as engine, engine.connect() as connection:
+        _require_table(connection, table)
 
 
 def _examine_dagster(settings: Settings, found: Status) -> None:

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -49,15 +50,25 @@ def connection_failure(url: URL, reason: str) -> str:
     return f"{server} cannot be reached ({detail}): start it, or correct POSTGRES_HOST and POSTGRES_PORT"
 
 
+@contextmanager
+def opened(url: str | URL) -> Iterator[Engine]:
+    """An engine as `open_engine` makes it, whose connections are closed with the block."""
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def create_databases(server: str | URL, names: Iterable[str]) -> None:
     """Create those of the databases that do not exist yet; two creators at once are fine."""
-    engine = open_engine(make_url(server).set(database="postgres")).execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    server = make_url(server).set(database="postgres")
+    with opened(server) as engine, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         existing = set(connection.scalars(text("SELECT datname FROM pg_database")))
         for name in names:
             if name in existing:
                 continue
-            quoted = engine.dialect.identifier_preparer.quote(name)
+            quoted = connection.dialect.identifier_preparer.quote(name)
             try:
                 connection.execute(text(f"CREATE DATABASE {quoted}"))
             except Exception as error:
@@ -65,13 +76,13 @@ def create_databases(server: str | URL, names: Iterable[str]) -> None:
                 if isinstance(cause, psycopg2.errors.DuplicateDatabase | psycopg2.errors.UniqueViolation):
                     continue  # another process was a moment faster
                 if isinstance(cause, psycopg2.errors.InsufficientPrivilege):
-                    user, address = engine.url.username, f"{engine.url.host}:{engine.url.port}"
+                    url = connection.engine.url
+                    user, address = url.username, f"{url.host}:{url.port}"
                     raise PredictorError(
                         f"user {user!r} may not create database {name!r} on PostgreSQL at {address}: "
                         "create it as an administrator, owned by that user"
                     ) from None
                 raise
-    engine.dispose()
 
 
 def stage(connection: Connection, table: Table, rows: pd.DataFrame) -> str:

@@ -11,19 +11,15 @@ from pl_predictor.core.matches import KEY
 from pl_predictor.definitions import build_defs
 from pl_predictor.services.backtest import backtest
 from pl_predictor.services.environment import exported, make_home
-from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
 from pl_predictor.storage.backtests import FORECAST_COLUMNS, BacktestStorage
-from pl_predictor.storage.connection import open_engine
-from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor.storage.connection import opened
+from pl_predictor_tests.conftest import Platforms
 
 
 @pytest.fixture(scope="module")
-def settings(
-    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    fresh = fresh_settings(tmp_path_factory.mktemp("backtest"), postgres)
-    with copied(template, fresh, "postgres_db", "dagster_db"), exported(fresh):
+def settings(platforms: Platforms) -> Iterator[Settings]:
+    with platforms("backtest", "postgres_db", "dagster_db") as fresh, exported(fresh):
         make_home(fresh)
         yield fresh
 
@@ -36,9 +32,8 @@ def instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture(scope="module")
 def storage(settings: Settings) -> Iterator[BacktestStorage]:
-    engine = open_engine(settings.database_url(settings.postgres_db))
-    yield BacktestStorage(engine)
-    engine.dispose()
+    with opened(settings.database_url(settings.postgres_db)) as engine:
+        yield BacktestStorage(engine)
 
 
 def run(instance: dg.DagsterInstance, first: int, last: int, *, fails: bool = False) -> dg.ExecuteInProcessResult:

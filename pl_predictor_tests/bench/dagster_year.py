@@ -1,8 +1,8 @@
 """A year of a platform that nobody stops, in Dagster's own tables: one run that really took place, made many in SQL.
 
-Run by the clock for a year it is hourly, six-hourly, daily and weekly runs with their tags, of which one in a hundred
-fails before its checks have judged; each check's execution in them; ticks as far as Dagster keeps them (of schedules
-all, of sensors those that skipped for a week); and a sign of life of each part of the daemon.
+Run by the clock for a year it is hourly, six-hourly, daily and weekly runs, of which one in a hundred fails before its
+checks have judged; each check's execution in them; ticks as far as Dagster keeps them (of schedules all, of sensors
+those that skipped for a week); and a sign of life of each part of the daemon.
 """
 
 import json
@@ -42,10 +42,6 @@ FILL: Final = (
         replace(l.run_body, l.run_id, y.run_id), moment AT TIME ZONE 'UTC', moment AT TIME ZONE 'UTC',
         extract(epoch FROM moment) + 2, extract(epoch FROM moment) + 2 + 20 * random()
     FROM year y, lived l ORDER BY moment
-    """,
-    """
-    INSERT INTO run_tags (run_id, key, value)
-    SELECT y.run_id, key, value FROM year y, lived l JOIN run_tags t ON t.run_id = l.run_id ORDER BY moment
     """,
     """
     INSERT INTO asset_check_executions (asset_key, check_name, run_id, execution_status, evaluation_event,

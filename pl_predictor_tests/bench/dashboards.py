@@ -29,7 +29,7 @@ from pl_predictor.core.matches import MAX_ODDS, PRE_MATCH_ODDS
 from pl_predictor.core.scoring import METRICS
 from pl_predictor.services.postgres_server import PostgresServer
 from pl_predictor.settings import MODEL_NAME, Settings
-from pl_predictor.storage.connection import create_databases, open_engine
+from pl_predictor.storage.connection import create_databases, opened
 from pl_predictor.storage.matches import MatchStorage
 from pl_predictor_tests.bench import dagster_year
 from pl_predictor_tests.bench.many_matches import many_matches
@@ -191,11 +191,8 @@ def slowest(settings: Settings) -> dict[str, object]:
 
 
 def _rows(settings: Settings, name: str) -> int:
-    engine = open_engine(settings.database_url(name))
-    with engine.connect() as connection:
-        rows = connection.execute(text("SELECT sum(n_live_tup) FROM pg_stat_user_tables")).scalar_one()
-    engine.dispose()
-    return int(rows)
+    with opened(settings.database_url(name)) as engine, engine.connect() as connection:
+        return int(connection.execute(text("SELECT sum(n_live_tup) FROM pg_stat_user_tables")).scalar_one())
 
 
 @contextmanager
@@ -209,10 +206,9 @@ def filled(folder: Path) -> Iterator[Settings]:
         dagster_year.fill(lived)
         full = lived.model_copy(update={"postgres_db": "bench"})
         create_databases(full.database_url("postgres"), [full.postgres_db])
-        engine = open_engine(full.database_url(full.postgres_db))
-        migrations.upgrade(engine)
-        fill(engine)
-        engine.dispose()
+        with opened(full.database_url(full.postgres_db)) as engine:
+            migrations.upgrade(engine)
+            fill(engine)
         yield readable(full)
 
 

@@ -1,5 +1,5 @@
-"""A few weeks of 2023/24 lived once by the platform's own writers, for all that is asked of the tables, as Grafana; and
-platforms of a test's own, in good health or not begun, for what the alert rules make of them."""
+"""What the boards are asked about, once a session: a few weeks of 2023/24 lived by the platform itself, a small season
+and a record written by its writers, and nothing at all; and for the alert rules platforms of a test's own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,56 +10,47 @@ from sqlalchemy import text
 
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import open_engine
-from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor.storage.connection import opened
+from pl_predictor_tests.conftest import Platforms, copied, fresh_settings
 from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, database
 from pl_predictor_tests.grafana.healthy import Platform, lived
 from pl_predictor_tests.grafana.recorded import Record
 from pl_predictor_tests.grafana.season import live, readable
 from pl_predictor_tests.grafana.written import Season, World
 
+OF_BOARDS = ("postgres_db", "dagster_db")
+"""The databases that the boards ask."""
+
 
 @pytest.fixture(scope="session")
-def season(
-    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+def season(platforms: Platforms) -> Iterator[Settings]:
     """Settings of a platform that has lived some weeks, and that nobody writes to any more."""
-    fresh = fresh_settings(tmp_path_factory.mktemp("season"), postgres)
-    with copied(template, fresh, "postgres_db", "dagster_db", "mlflow_db"):
+    with platforms("season") as fresh:
         yield live(fresh)
 
 
 @pytest.fixture(scope="session")
-def empty(
-    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+def empty(platforms: Platforms) -> Iterator[Settings]:
     """Settings of a platform that has all its tables and nothing in them."""
-    fresh = fresh_settings(tmp_path_factory.mktemp("empty"), postgres)
-    with copied(template, fresh, "postgres_db", "dagster_db"):
+    with platforms("empty", *OF_BOARDS) as fresh:
         yield readable(fresh)
 
 
 @pytest.fixture(scope="session")
-def world(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(platforms: Platforms) -> Iterator[World]:
     """The small season, written and asked in a database whose time zone is half an hour off all others."""
-    fresh = fresh_settings(tmp_path_factory.mktemp("written"), postgres)
-    with copied(template, fresh, "postgres_db", "dagster_db"):
-        engine = open_engine(fresh.database_url(fresh.postgres_db))
+    with platforms("written", *OF_BOARDS) as fresh, opened(fresh.database_url(fresh.postgres_db)) as engine:
         with engine.begin() as connection:
             connection.execute(text(f"ALTER DATABASE \"{fresh.postgres_db}\" SET timezone = 'America/St_Johns'"))
         engine.dispose()  # connections that are opened from here on have it
         yield World(readable(fresh), Season(engine).write())
-        engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def record(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
+def record(platforms: Platforms) -> Iterator[Record]:
     """The record that is written row by row."""
-    fresh = fresh_settings(tmp_path_factory.mktemp("recorded"), postgres)
-    with copied(template, fresh, "postgres_db", "dagster_db"):
-        engine = open_engine(fresh.database_url(fresh.postgres_db))
+    with platforms("recorded", *OF_BOARDS) as fresh, opened(fresh.database_url(fresh.postgres_db)) as engine:
         yield Record(readable(fresh), engine).write()
-        engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -84,19 +75,16 @@ def owners(season: Settings) -> Iterator[dict[str, "psycopg2.extensions.connecti
 def platform(template: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Platform]:
     """One that has not begun."""
     with (
-        copied(template, fresh_settings(tmp_path, postgres), "postgres_db", "dagster_db") as fresh,
+        copied(template, fresh_settings(tmp_path, postgres), *OF_BOARDS) as fresh,
         lived(fresh) as new,
     ):
         yield new
 
 
 @pytest.fixture(scope="session")
-def in_good_health(
-    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+def in_good_health(platforms: Platforms) -> Iterator[Settings]:
     """Settings of one, to be copied."""
-    fresh = fresh_settings(tmp_path_factory.mktemp("healthy"), postgres)
-    with copied(template, fresh, "postgres_db", "dagster_db"):
+    with platforms("healthy", *OF_BOARDS) as fresh:
         with lived(fresh) as new:
             new.in_good_health()
         yield fresh
@@ -106,6 +94,6 @@ def in_good_health(
 def healthy(in_good_health: Settings, postgres: PostgresAddress, tmp_path: Path) -> Iterator[Platform]:
     """One in good health."""
     fresh = fresh_settings(tmp_path, postgres)
-    with copied(in_good_health, fresh, "postgres_db", "dagster_db"), lived(fresh) as copy:
+    with copied(in_good_health, fresh, *OF_BOARDS), lived(fresh) as copy:
         copy.world.beat("SENSOR", seconds_ago=0)
         yield copy

@@ -61,10 +61,14 @@ class Platform:
     def begin(self) -> None:
         """Version 1 serves, and matches were played, all of which the home team won."""
         ledgers.know(self.engine, *(played(*pair, _kickoff(k), 1, 0, **ODDS) for k, pair in enumerate(PAIRS)))
-        occasion = Occasion("first", "nobody serves", BEGAN, True, "abc", "run-1")
+        self.serve(BEGAN)
+
+    def serve(self, as_of: datetime, *, replay: bool = True) -> None:
+        """Version 1 serves from then on."""
+        occasion = Occasion("first", "nobody serves", as_of, replay, "abc", "run-1")
         verdict = Ruling(True, "first", "the first")
         RetrainingStorage(self.engine).keep(
-            verdict, occasion, champion=None, challenger="1", last_match=BEGAN, windows=Windows()
+            verdict, occasion, champion=None, challenger="1", last_match=as_of, windows=Windows()
         )
 
     def forecast_all(

@@ -49,6 +49,8 @@ ALERTS: Final = (
     (36, Condition("drift", Level.ERROR, "It is over", "and resolved", "run-r")),
 )
 """In the order in which they were opened, and the day that each speaks of."""
+LIKE: Final = ((0.2, 400), (0.6, 70))
+"""About which mean and n the first difference of a decision is of past seasons, and the second of the live window."""
 ODDS: Final[Row] = {"home_odds": 2.1, "draw_odds": 3.4, "away_odds": 5.2}
 CLOSING: Final[Row] = {"closing_home_odds": 2.2, "closing_draw_odds": 3.3, "closing_away_odds": 5.1}
 SHOTS: Final[Row] = {"home_shots": 12, "away_shots": 9}
@@ -210,10 +212,6 @@ class Record:
 
     def _know(self, row: Row) -> None:
         self.matches.store_matches(matches(row), "test")
-
-
-LIKE: Final = ((0.2, 400), (0.6, 70))
-"""About which mean and n the first difference of a decision is of past seasons, and the second of the live window."""
 
 
 def _said(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from pl_predictor.core.alerts import Changes, Condition, Level
 from pl_predictor.services.grafana_reader import provide
 from pl_predictor.settings import MODEL_NAME, Settings, parse_as_of
 from pl_predictor.storage.alerts import AlertStorage
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import opened
 from pl_predictor_tests.grafana.grafana import PASSWORD
 from pl_predictor_tests.grafana.macros import View
 from pl_predictor_tests.integration.platform import run, using
@@ -35,9 +35,8 @@ def live(settings: Settings) -> Settings:
     # In a process of its own: libraries that are used to train warn, which is an error in a test's.
     said = run("replay", "--in-process", *weeks, env={**using(settings), **POLICY})
     assert said.returncode == 0, said.stderr
-    engine = open_engine(settings.database_url(settings.postgres_db))
-    AlertStorage(engine).apply(Changes(opened=ALERTS), LAST, replay=True)
-    engine.dispose()
+    with opened(settings.database_url(settings.postgres_db)) as engine:
+        AlertStorage(engine).apply(Changes(opened=ALERTS), LAST, replay=True)
     return readable(settings)
 
 

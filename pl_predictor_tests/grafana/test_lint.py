@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pl_predictor_tests.grafana.colours import GREY
 from pl_predictor_tests.grafana.grafana import DAGSTER, DATA, FOLDER, boards, panels, questions
 
 BOARDS = boards()
@@ -16,7 +17,6 @@ PANELS = [
 TYPES = {"stat", "timeseries", "table", "state-timeline", "barchart", "trend", "alertlist"}
 UNITS = {"percentunit", "none", "short", "s", "suffix: days", "string", "time:YYYY-MM-DD HH:mm"}
 WITH_LEGEND = {"timeseries", "state-timeline", "barchart", "trend"}
-GREY = "#808080"
 COLUMN, ICONS, LETTER = 66, 84, 7.3
 """Pixels, as Grafana 12.3 draws them: a column of the board, what a panel's head has beside its title, a letter."""
 each_panel = pytest.mark.parametrize(("board", "panel"), PANELS)

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from pl_predictor.core.freshness import results_freshness
-from pl_predictor.core.promotion import Ruling, Windows
-from pl_predictor.storage.retraining import Occasion, RetrainingStorage
 from pl_predictor_tests.frames import fixture, matches, played
 from pl_predictor_tests.grafana.alerting import evaluate, firing, rule
 from pl_predictor_tests.grafana.healthy import DAY, HOUR, NOW, Platform
@@ -84,10 +82,6 @@ def test_before_a_first_fixture_is_listed_a_live_platform_knows_what_time_it_is(
     now = datetime.now(timezone.utc).replace(microsecond=0)
     known = matches(played("Arsenal", "Everton", f"{now - 2 * DAY:%Y-%m-%d %H:%M}", 1, 0))
     platform.matches.store_matches(known, "test")
-    occasion = Occasion("first", "nobody serves", now, False, "abc", "run-1")
-    verdict = Ruling(True, "first", "the first")
-    RetrainingStorage(platform.engine).keep(
-        verdict, occasion, champion=None, challenger="1", last_match=now, windows=Windows()
-    )
+    platform.serve(now, replay=False)
     platform.drift(0.1, now)
     assert firing(platform.settings) - {"daemon-dead"} == set()

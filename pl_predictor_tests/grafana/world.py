@@ -10,7 +10,7 @@ from dagster._daemon.types import DaemonHeartbeat
 from sqlalchemy import text
 
 from pl_predictor.settings import Settings
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import opened
 from pl_predictor_tests.grafana.grafana import Frame, answer, asked
 from pl_predictor_tests.grafana.macros import View
 from pl_predictor_tests.grafana.season import readable
@@ -81,10 +81,9 @@ class World:
         self.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - seconds_ago, part, "one"))
 
     def execute(self, statement: str, **values: Any) -> None:
-        engine = open_engine(self.settings.database_url(self.settings.dagster_db))
-        with engine.begin() as connection:
+        url = self.settings.database_url(self.settings.dagster_db)
+        with opened(url) as engine, engine.begin() as connection:
             connection.execute(text(statement), values)
-        engine.dispose()
 
     def ask(self, title: str) -> Frame:
         """What the panel shows of the last day."""

@@ -12,10 +12,9 @@ from pl_predictor.core.betting import best_of_each
 from pl_predictor.definitions import build_defs
 from pl_predictor.resources.match_feed import AS_OF_TAG
 from pl_predictor.services.environment import exported
-from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
 from pl_predictor.storage.bets import BetStorage
-from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor_tests.conftest import Platforms
 from pl_predictor_tests.integration.platform import count, database, run, run_json, using
 
 AS_OF, LATER = "2023-12-29T20:00", "2024-01-05T20:00"
@@ -24,12 +23,9 @@ EDGE = 0.003
 
 
 @pytest.fixture(scope="module")
-def installed(
-    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+def installed(platforms: Platforms) -> Iterator[Settings]:
     """A platform on which the loop has run once, by the default rule."""
-    settings = fresh_settings(tmp_path_factory.mktemp("betting"), postgres)
-    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+    with platforms("betting") as settings:
         yield settings
 
 

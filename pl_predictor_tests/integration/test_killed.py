@@ -13,7 +13,7 @@ import pytest
 
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
-from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor_tests.conftest import Platforms, copied, fresh_settings
 from pl_predictor_tests.integration import warm
 from pl_predictor_tests.integration.platform import COMMAND, count, kill_in, run_json, using, wait_for
 
@@ -25,12 +25,9 @@ STEPS = (
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+def undisturbed(platforms: Platforms) -> dict[str, Any]:
     """What a run that nobody kills forecasts."""
-    settings = fresh_settings(tmp_path_factory.mktemp("undisturbed"), postgres)
-    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+    with platforms("undisturbed") as settings:
         result = run_json(*RUN, env=using(settings))
     assert result["forecasts"]
     return result
@@ -41,7 +38,7 @@ def test_a_run_killed_in_any_step_is_completed_by_the_next_without_duplicates(
     step: str, undisturbed: dict[str, Any], template: Settings, postgres: PostgresAddress, tmp_path: Path
 ) -> None:
     settings = fresh_settings(tmp_path / "home", postgres)
-    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+    with copied(template, settings):
         kill_in(step, settings, using(settings), warm.command, *RUN)
         result = run_json(*RUN, env=using(settings))
         assert result["forecasts"] == undisturbed["forecasts"]
@@ -65,7 +62,7 @@ def test_an_interrupted_run_leaves_no_tracking_run_open(
 ) -> None:
     settings = fresh_settings(tmp_path / "home", postgres)
     running = "SELECT count(*) FROM runs WHERE status = 'RUNNING'"
-    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+    with copied(template, settings):
         process = subprocess.Popen(
             [*COMMAND, *RUN], env=using(settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

@@ -14,9 +14,8 @@ from pl_predictor.definitions import build_defs
 from pl_predictor.findings import latest_evaluation
 from pl_predictor.quality_checks import QUALITY_KEYS
 from pl_predictor.services.environment import exported
-from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import Settings
-from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor_tests.conftest import Platforms
 from pl_predictor_tests.integration.platform import (
     count,
     database,
@@ -37,12 +36,9 @@ ASSETS = (*PICTURES, "fixtures", "champion", "performance_metrics")
 
 
 @pytest.fixture(scope="module")
-def installed(
-    template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+def installed(platforms: Platforms) -> Iterator[Settings]:
     """A platform on which the loop has run once."""
-    settings = fresh_settings(tmp_path_factory.mktemp("installed"), postgres)
-    with copied(template, settings, "postgres_db", "dagster_db", "mlflow_db"):
+    with platforms("installed") as settings:
         yield settings
 
 

@@ -20,7 +20,7 @@ from pl_predictor.services.environment import exported
 from pl_predictor.services.postgres_server import PostgresAddress
 from pl_predictor.settings import MODEL_NAME, Settings
 from pl_predictor.storage.retraining import RetrainingStorage
-from pl_predictor_tests.conftest import copied, fresh_settings
+from pl_predictor_tests.conftest import Platforms, copied, fresh_settings
 from pl_predictor_tests.integration import warm
 from pl_predictor_tests.integration.platform import count, database, kill_in, run, run_json, using
 
@@ -31,7 +31,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:InitResourceContext.* is deprecated:DeprecationWarning"),
 ]
 
-DATABASES = ("postgres_db", "dagster_db", "mlflow_db")
 FIRST = "2023-12-29T20:00:00+00:00"
 MONDAY = "2024-01-15T02:00:00+00:00"
 LATER = "2024-01-05T20:00:00+00:00"
@@ -39,10 +38,9 @@ LATER = "2024-01-05T20:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
-def base(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def base(platforms: Platforms) -> Iterator[Settings]:
     """A platform on which the loop has run once, to be copied: nobody keeps a connection to its databases."""
-    settings = fresh_settings(tmp_path_factory.mktemp("base"), postgres)
-    with copied(template, settings, *DATABASES):
+    with platforms("base") as settings:
         assert run_json("run", env=using(settings))["model_version"] == "1"
         yield settings
 
@@ -50,7 +48,7 @@ def base(template: Settings, postgres: PostgresAddress, tmp_path_factory: pytest
 @contextmanager
 def another(base: Settings, postgres: PostgresAddress, home: Path) -> Iterator[Settings]:
     """A copy of that platform, to do with as one likes."""
-    with copied(base, fresh_settings(home, postgres), *DATABASES) as settings:
+    with copied(base, fresh_settings(home, postgres)) as settings:
         yield settings
 
 

@@ -18,7 +18,7 @@ from pl_predictor.services import grafana
 from pl_predictor.services.grafana_reader import password_file, provide
 from pl_predictor.services.supervisor import MARKER, NAME_MARKER, RESTARTS, Supervisor
 from pl_predictor.settings import PROJECT, Settings
-from pl_predictor.storage.connection import open_engine
+from pl_predictor.storage.connection import opened
 from pl_predictor_tests.conftest import free_port
 from pl_predictor_tests.frames import fixture
 from pl_predictor_tests.services import grafana_stand_in
@@ -43,9 +43,8 @@ def ready(environment: Settings, installed: Path) -> Settings:
 
 @pytest.fixture
 def database(environment: Settings) -> Iterator[Engine]:
-    engine = open_engine(environment.database_url(environment.postgres_db))
-    yield engine
-    engine.dispose()
+    with opened(environment.database_url(environment.postgres_db)) as engine:
+        yield engine
 
 
 def configured(home: Path, **values: Any) -> Settings:
